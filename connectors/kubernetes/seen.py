@@ -1,0 +1,208 @@
+"""What we saw in a cluster: plain frozen values that travel upwards.
+
+Text is what the server said, not yet made safe for any particular output; quantities and times stay text where nobody
+here calculates with them. A missing text is "", and `None` means that the server did not say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+OPERATORS = "afterdeck:operators"
+EXECUTION = "afterdeck.dev/execution"
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a write is done as. The cluster's own audit log names this person."""
+
+    user: str
+    groups: tuple[str, ...] = (OPERATORS,)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRef:
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSeen:
+    name: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GitOpsOwner:
+    """Who else writes this object. `None` for auto_sync and self_heal: we could not find out."""
+
+    kind: str  # argocd, flux or helm
+    application: str
+    auto_sync: bool | None = None  # brings the object to the state in git by itself
+    self_heal: bool | None = None  # takes back what others change
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: str
+    status: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSeen:
+    name: str
+    image: str
+    cpu_request: str = ""
+    cpu_limit: str = ""
+    memory_request: str = ""
+    memory_limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSeen:
+    """A Deployment, StatefulSet or DaemonSet. For a DaemonSet `wanted` is the number of nodes that should run it."""
+
+    ref: ObjectRef
+    generation: int
+    resource_version: str
+    observed_generation: int
+    wanted: int
+    replicas: int
+    ready: int
+    updated: int
+    available: int
+    unavailable: int
+    paused: bool
+    strategy: str
+    max_surge: str
+    max_unavailable: str
+    min_ready_seconds: int
+    progress_deadline_seconds: int | None
+    partition: int  # a StatefulSet updates only pods with this ordinal or a higher one
+    conditions: tuple[Condition, ...]
+    template_hash: str  # sha256 over the canonical pod template, annotations included
+    template_annotations: Mapping[str, str]
+    template_labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    labels: Mapping[str, str]
+    selector: Mapping[str, str]
+    selector_query: str  # the whole selector, expressions too, as the server takes it in a URL
+    restarted_at: str | None
+    execution: str | None  # the last of our executions that wrote to it
+    containers: tuple[ContainerSeen, ...]
+    revision: str | None  # of a Deployment
+    current_revision: str | None  # of a StatefulSet
+    update_revision: str | None
+    managers: tuple[str, ...]  # who has written any of its fields, by field manager
+    owner: GitOpsOwner | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CronJobSeen:
+    ref: ObjectRef
+    schedule: str
+    suspended: bool
+    active: int
+    last_scheduled_at: datetime | None
+    containers: tuple[ContainerSeen, ...]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    owner: GitOpsOwner | None
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    namespace: str
+    name: str
+    uid: str
+    phase: str
+    ready: bool
+    restarts: int
+    trouble: str  # "", or why a container does not run: ImagePullBackOff, CrashLoopBackOff, OOMKilled…
+    message: str
+    template_hash: str  # pod-template-hash or controller-revision-hash
+    owner_uid: str
+    owner_kind: str
+    owner_name: str
+    created_at: datetime | None
+    node: str
+    terminating: bool = False
+
+    @property
+    def workload(self) -> tuple[str, str]:
+        """Kind and name of the workload, without a second call: a ReplicaSet is its Deployment's name and the hash."""
+        suffix = f"-{self.template_hash}"
+        if self.owner_kind == "ReplicaSet" and self.template_hash and self.owner_name.endswith(suffix):
+            return "Deployment", self.owner_name.removesuffix(suffix)
+        return self.owner_kind, self.owner_name
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSetSeen:
+    name: str
+    uid: str
+    revision: str
+    template_hash: str  # the pod-template-hash label
+    replicas: int
+    ready: int
+    images: tuple[str, ...]
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AutoscalerSeen:
+    ref: ObjectRef
+    min_replicas: int
+    max_replicas: int
+    current: int
+    desired: int
+    target: str  # "Deployment/checkout-api": an autoscaler points by kind and name
+    generation: int
+    resource_version: str
+    execution: str | None
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    owner: GitOpsOwner | None = None
+
+    @property
+    def uid(self) -> str:
+        return self.ref.uid
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSeen:
+    """A PodDisruptionBudget. One of the two texts is set: a number or a percentage."""
+
+    name: str
+    min_available: str
+    max_unavailable: str
+    disruptions_allowed: int
+    current_healthy: int
+    desired_healthy: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaSeen:
+    name: str
+    hard: Mapping[str, str]
+    used: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class EventSeen:
+    at: datetime
+    type: str
+    reason: str
+    message: str
+    count: int
+    object_name: str

@@ -1,0 +1,1 @@
+"""Vault or OpenBao: where secrets are and how old they are. Never what they are."""
