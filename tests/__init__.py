@@ -1,0 +1,1 @@
+"""The suites; each folder mirrors a package or names what it proves."""
