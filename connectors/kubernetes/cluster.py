@@ -1,15 +1,27 @@
-"""One cluster, as the rest of Afterdeck sees it."""
+"""One cluster, as the rest of Afterdeck sees it: what is there, and the few things that can be changed.
+
+Reads are done as the portal, writes as the person who asked. Every name is checked before any call, and whatever goes
+wrong is one of `connectors.errors`.
+"""
 
 from collections.abc import Iterator
-from datetime import datetime
-from typing import ClassVar
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import ClassVar, TypeVar
 
+from urllib3 import Timeout
+
+from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly
+from connectors.kubernetes import reading, wire, writing
 from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.gitops import with_sync_policy
+from connectors.kubernetes.resources import SCALABLE, WORKLOADS, collection, single
 from connectors.kubernetes.seen import (
     AutoscalerSeen,
     BudgetSeen,
     CronJobSeen,
     EventSeen,
+    GitOpsOwner,
     Identity,
     NamespaceSeen,
     ObjectRef,
@@ -18,67 +30,181 @@ from connectors.kubernetes.seen import (
     ReplicaSetSeen,
     WorkloadSeen,
 )
+from connectors.kubernetes.transport import Transport
+from connectors.names import dns_subdomain
+from connectors.names import kind as known_kind
 from connectors.protocol import Health
 from connectors.registry import register_connector
+
+T = TypeVar("T")
+
+AUTOSCALER = "HorizontalPodAutoscaler"
+HEALTH_TIMEOUT = Timeout(connect=2, read=2.5)
 
 
 @register_connector
 class KubernetesCluster:
+    """Safe to share between threads. Reads the kubeconfig at the first call, not before."""
+
     kind: ClassVar[str] = "kubernetes"
 
     def __init__(self, name: str, config: ClusterConfig) -> None:
         self.name = name
         self.read_only = config.read_only
         self.simulated = config.simulated
+        self._transport = Transport(name, config)
 
     def health(self) -> Health:
-        raise NotImplementedError
+        try:
+            version = self._transport.get(
+                "/version", wire.Version, what="its version", timeout=HEALTH_TIMEOUT
+            ).git_version
+        except ConnectorError as error:
+            return Health(ok=False, sentence=error.sentence, checked_at=datetime.now(UTC))
+        sentence = f"The cluster {self.name} answers as Kubernetes {version}."
+        return Health(ok=True, sentence=sentence, checked_at=datetime.now(UTC), version=version)
+
+    # What is there
 
     def namespaces(self) -> list[NamespaceSeen]:
-        raise NotImplementedError
+        found = self._transport.pages(collection("Namespace"), wire.Namespace, what="namespaces")
+        return [
+            NamespaceSeen(n.metadata.name, n.metadata.labels, n.metadata.annotations, n.metadata.uid) for n in found
+        ]
 
     def list_workloads(self, namespace: str | None = None) -> Iterator[WorkloadSeen]:
-        raise NotImplementedError
+        """Deployments, StatefulSets and DaemonSets. What an Argo CD application does by itself is left open
+        (`None`).
+        """
+        for kind in ("Deployment", "StatefulSet", "DaemonSet"):
+            for found in self._transport.pages(collection(kind, namespace), wire.Workload, what=f"{kind}s"):
+                yield reading.workload(kind, found)
 
     def list_cronjobs(self, namespace: str | None = None) -> Iterator[CronJobSeen]:
-        raise NotImplementedError
+        found = self._transport.pages(collection("CronJob", namespace), wire.CronJob, what="CronJobs")
+        return map(reading.cronjob, found)
 
     def list_pods(self, namespace: str | None = None) -> Iterator[PodSeen]:
-        raise NotImplementedError
-
-    def read_workload(self, kind: str, namespace: str, name: str) -> WorkloadSeen:
-        raise NotImplementedError
-
-    def pods_of(self, workload: WorkloadSeen) -> list[PodSeen]:
-        raise NotImplementedError
-
-    def replicasets_of(self, workload: WorkloadSeen) -> list[ReplicaSetSeen]:
-        raise NotImplementedError
-
-    def warnings_of(self, workload: WorkloadSeen, since: datetime) -> list[EventSeen]:
-        raise NotImplementedError
-
-    def autoscaler_of(self, ref: ObjectRef) -> AutoscalerSeen | None:
-        raise NotImplementedError
-
-    def read_autoscaler(self, namespace: str, name: str) -> AutoscalerSeen:
-        raise NotImplementedError
-
-    def budgets_of(self, workload: WorkloadSeen) -> list[BudgetSeen]:
-        raise NotImplementedError
+        return map(reading.pod, self._transport.pages(collection("Pod", namespace), wire.Pod, what="pods"))
 
     def quotas(self, namespace: str) -> list[QuotaSeen]:
-        raise NotImplementedError
+        found = self._transport.pages(collection("ResourceQuota", namespace), wire.Quota, what="quotas")
+        return [reading.quota(quota) for quota in found]
+
+    # One workload and what belongs to it
+
+    def read_workload(self, kind: str, namespace: str, name: str) -> WorkloadSeen:
+        """Raises `Missing` when it is gone. Asks Argo CD's Application too, if one owns it."""
+        path = single(known_kind(kind, WORKLOADS), namespace, name)
+        found = self._transport.get(path, wire.Workload, what=f"{kind} {namespace}/{name}")
+        seen = reading.workload(kind, found)
+        return replace(seen, owner=self._sync_policy(seen.owner))
+
+    def _sync_policy(self, owner: GitOpsOwner | None) -> GitOpsOwner | None:
+        if owner is None or owner.kind != "argocd":
+            return owner
+        try:
+            query = [("fieldSelector", f"metadata.name={dns_subdomain(owner.application)}")]
+            found = self._transport.pages(
+                collection("Application"), wire.Application, what="Argo CD's applications", query=query
+            )
+            application = next(found, None)
+        except (
+            Missing,
+            Forbidden,
+            InvalidName,
+        ):  # not installed here, or not for us to read: we say that we do not know
+            return owner
+        return with_sync_policy(owner, application) if application else owner
+
+    def pods_of(self, workload: WorkloadSeen) -> list[PodSeen]:
+        """The pods that it, or one of its ReplicaSets, controls. A pod that merely has the same labels is not one."""
+        owners = {workload.ref.uid, *(replicaset.uid for replicaset in self.replicasets_of(workload))}
+        query = [("labelSelector", workload.selector_query)]
+        found = self._transport.pages(
+            collection("Pod", workload.ref.namespace), wire.Pod, what=f"pods of {workload.ref}", query=query
+        )
+        return [seen for seen in map(reading.pod, found) if seen.owner_uid in owners]
+
+    def replicasets_of(self, workload: WorkloadSeen) -> list[ReplicaSetSeen]:
+        """The revisions of a Deployment, newest first. The other kinds have none."""
+        if workload.ref.kind != "Deployment":
+            return []
+        query = [("labelSelector", workload.selector_query)]
+        found = self._transport.pages(
+            collection("ReplicaSet", workload.ref.namespace),
+            wire.ReplicaSet,
+            what=f"revisions of {workload.ref}",
+            query=query,
+        )
+        owned = [r for r in found if (owner := reading.controller(r.metadata)) and owner.uid == workload.ref.uid]
+        seen = [reading.replicaset(replicaset) for replicaset in owned]
+        return sorted(seen, key=lambda r: int(r.revision) if r.revision.isdecimal() else 0, reverse=True)
+
+    def warnings_of(self, workload: WorkloadSeen, since: datetime) -> list[EventSeen]:
+        """Warnings about the workload, its ReplicaSets and its pods, oldest first, pods that are gone included."""
+        replicasets = self.replicasets_of(workload)
+        uids = {workload.ref.uid, *(r.uid for r in replicasets), *(p.uid for p in self.pods_of(workload))}
+        parents = {r.name for r in replicasets} or {workload.ref.name}
+        found = self._transport.pages(
+            collection("Event", workload.ref.namespace),
+            wire.Event,
+            what=f"events of {workload.ref}",
+            query=[("fieldSelector", "type=Warning")],
+        )
+        ours = (
+            reading.event(event)
+            for event in found
+            if event.involved_object.uid in uids
+            or (event.involved_object.kind == "Pod" and event.involved_object.name.rpartition("-")[0] in parents)
+        )
+        return sorted((event for event in ours if event.at >= since), key=lambda event: event.at)
+
+    def autoscaler_of(self, ref: ObjectRef) -> AutoscalerSeen | None:
+        """The autoscaler that owns this workload's replicas."""
+        target = f"{known_kind(ref.kind, WORKLOADS)}/{ref.name}"
+        found = self._transport.pages(collection(AUTOSCALER, ref.namespace), wire.Autoscaler, what="autoscalers")
+        return next((seen for seen in map(reading.autoscaler, found) if seen.target == target), None)
+
+    def read_autoscaler(self, namespace: str, name: str) -> AutoscalerSeen:
+        path = single(AUTOSCALER, namespace, name)
+        found = self._transport.get(path, wire.Autoscaler, what=f"{AUTOSCALER} {namespace}/{name}")
+        seen = reading.autoscaler(found)
+        return replace(seen, owner=self._sync_policy(seen.owner))
+
+    def budgets_of(self, workload: WorkloadSeen) -> list[BudgetSeen]:
+        """The PodDisruptionBudgets that count its pods."""
+        found = self._transport.pages(
+            collection("PodDisruptionBudget", workload.ref.namespace), wire.Budget, what="disruption budgets"
+        )
+        labels = dict(workload.template_labels)
+        return [
+            reading.budget(budget)
+            for budget in found
+            if budget.spec.selector is not None and reading.selects(budget.spec.selector, labels)
+        ]
+
+    # What can be changed. `seen` is the resourceVersion the caller has seen; `Conflict` when the object has moved on,
+    # or when another object has its name by now. `Unknown` when no answer came: read back before anything else.
 
     def restart(
         self, ref: ObjectRef, *, as_: Identity, stamp: str | None, execution: str, seen: str, dry_run: bool = False
     ) -> WorkloadSeen:
-        raise NotImplementedError
+        """Set `restartedAt` on the pod template, as `kubectl rollout restart` does; `None` takes it away again.
+
+        `stamp` is chosen once per execution, so a second call changes nothing.
+        """
+        known_kind(ref.kind, WORKLOADS)
+        patch = writing.restart(ref, stamp=stamp, execution=execution, seen=seen)
+        return reading.workload(ref.kind, self._write(ref, patch, wire.Workload, as_=as_, dry_run=dry_run))
 
     def scale(
         self, ref: ObjectRef, *, as_: Identity, replicas: int, execution: str, seen: str, dry_run: bool = False
     ) -> WorkloadSeen:
-        raise NotImplementedError
+        """Set an absolute number of replicas, on the object itself: `/scale` would take neither annotation nor UID."""
+        known_kind(ref.kind, SCALABLE)
+        patch = writing.scale(ref, replicas=replicas, execution=execution, seen=seen)
+        return reading.workload(ref.kind, self._write(ref, patch, wire.Workload, as_=as_, dry_run=dry_run))
 
     def set_autoscaler_bounds(
         self,
@@ -91,4 +217,17 @@ class KubernetesCluster:
         seen: str,
         dry_run: bool = False,
     ) -> AutoscalerSeen:
-        raise NotImplementedError
+        """Set both bounds of the HorizontalPodAutoscaler `ref`."""
+        known_kind(ref.kind, frozenset({AUTOSCALER}))
+        patch = writing.autoscaler_bounds(
+            ref, min_replicas=min_replicas, max_replicas=max_replicas, execution=execution, seen=seen
+        )
+        return reading.autoscaler(self._write(ref, patch, wire.Autoscaler, as_=as_, dry_run=dry_run))
+
+    def _write(self, ref: ObjectRef, patch: writing.Patch, answer: type[T], *, as_: Identity, dry_run: bool) -> T:
+        path, headers = single(ref.kind, ref.namespace, ref.name), writing.impersonation(as_)
+        if self.read_only and not dry_run:
+            raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
+        return self._transport.merge(
+            path, patch, answer, headers=headers, query=writing.options(dry_run=dry_run), what=str(ref)
+        )

@@ -1,0 +1,42 @@
+"""Which URL an object has. The only place where a name becomes a part of one, so the place where names are checked."""
+
+from dataclasses import dataclass
+
+from connectors.names import dns_label, dns_subdomain
+from connectors.names import kind as known_kind
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    api: str
+    plural: str
+
+
+RESOURCES = {
+    "Namespace": Resource("/api/v1", "namespaces"),
+    "Pod": Resource("/api/v1", "pods"),
+    "Event": Resource("/api/v1", "events"),
+    "ResourceQuota": Resource("/api/v1", "resourcequotas"),
+    "Deployment": Resource("/apis/apps/v1", "deployments"),
+    "StatefulSet": Resource("/apis/apps/v1", "statefulsets"),
+    "DaemonSet": Resource("/apis/apps/v1", "daemonsets"),
+    "ReplicaSet": Resource("/apis/apps/v1", "replicasets"),
+    "CronJob": Resource("/apis/batch/v1", "cronjobs"),
+    "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
+    "Application": Resource("/apis/argoproj.io/v1alpha1", "applications"),
+}
+WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+SCALABLE = frozenset({"Deployment", "StatefulSet"})
+
+
+def collection(kind: str, namespace: str | None = None) -> str:
+    """All objects of a kind, of one namespace or (`None`, never "") of the whole cluster."""
+    resource = RESOURCES[known_kind(kind, frozenset(RESOURCES))]
+    if namespace is None:
+        return f"{resource.api}/{resource.plural}"
+    return f"{resource.api}/namespaces/{dns_label(namespace)}/{resource.plural}"
+
+
+def single(kind: str, namespace: str, name: str) -> str:
+    return f"{collection(kind, dns_label(namespace))}/{dns_subdomain(name, f'the name of a {kind}')}"

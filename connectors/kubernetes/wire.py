@@ -1,0 +1,304 @@
+"""The API server's objects, as far as we read them. msgspec skips everything else without building it."""
+
+from datetime import datetime
+from typing import Any, Generic, TypeVar, dataclass_transform
+
+import msgspec
+
+T = TypeVar("T")
+Text = dict[str, str]
+IntOrText = int | str
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
+class Wire(msgspec.Struct, rename="camel", frozen=True):
+    """Field names as the server writes them."""
+
+
+class ListMeta(Wire):
+    continue_: str = msgspec.field(default="", name="continue")
+
+
+class Listed(Wire, Generic[T]):
+    items: list[T] | None = None
+    metadata: ListMeta = ListMeta()
+
+
+class OwnerReference(Wire):
+    kind: str
+    name: str
+    uid: str
+    controller: bool = False
+
+
+class ManagedFields(Wire):
+    manager: str = ""
+    subresource: str = ""
+
+
+class Meta(Wire):
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: Text = {}
+    annotations: Text = {}
+    owner_references: list[OwnerReference] = []
+    managed_fields: list[ManagedFields] = []
+
+
+class Namespace(Wire):
+    metadata: Meta
+
+
+class SelectorTerm(Wire):
+    key: str
+    operator: str
+    values: list[str] | None = None
+
+
+class Selector(Wire):
+    match_labels: Text = {}
+    match_expressions: list[SelectorTerm] = []
+
+
+class Condition(Wire):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+
+
+class Resources(Wire):
+    requests: Text = {}
+    limits: Text = {}
+
+
+class Container(Wire):
+    name: str
+    image: str = ""
+    resources: Resources = Resources()
+
+
+class PodSpec(Wire):
+    containers: list[Container] = []
+    node_name: str = ""
+
+
+class Template(Wire):
+    metadata: Meta = Meta()
+    spec: PodSpec = PodSpec()
+
+
+class RollingUpdate(Wire):
+    max_surge: IntOrText = ""
+    max_unavailable: IntOrText = ""
+    partition: int = 0
+
+
+class Strategy(Wire):
+    type: str = ""
+    rolling_update: RollingUpdate = RollingUpdate()
+
+
+class WorkloadSpec(Wire):
+    template: dict[str, Any]  # as it is: its hash is over all of it
+    selector: Selector = Selector()
+    replicas: int | None = None
+    paused: bool = False
+    strategy: Strategy = Strategy()  # of a Deployment
+    update_strategy: Strategy = Strategy()  # of the two others
+    min_ready_seconds: int = 0
+    progress_deadline_seconds: int | None = None
+
+
+class WorkloadStatus(Wire):
+    observed_generation: int = 0
+    conditions: list[Condition] = []
+    replicas: int = 0
+    ready_replicas: int = 0
+    updated_replicas: int = 0
+    available_replicas: int = 0
+    unavailable_replicas: int = 0
+    current_revision: str | None = None
+    update_revision: str | None = None
+    desired_number_scheduled: int = 0  # from here on: of a DaemonSet
+    current_number_scheduled: int = 0
+    updated_number_scheduled: int = 0
+    number_ready: int = 0
+    number_available: int = 0
+    number_unavailable: int = 0
+
+
+class Workload(Wire):
+    metadata: Meta
+    spec: WorkloadSpec
+    status: WorkloadStatus = WorkloadStatus()
+
+
+class ReplicaSetSpec(Wire):
+    replicas: int = 0
+    template: Template = Template()
+
+
+class ReplicaSetStatus(Wire):
+    ready_replicas: int = 0
+
+
+class ReplicaSet(Wire):
+    metadata: Meta
+    spec: ReplicaSetSpec = ReplicaSetSpec()
+    status: ReplicaSetStatus = ReplicaSetStatus()
+
+
+class JobSpec(Wire):
+    template: Template = Template()
+
+
+class JobTemplate(Wire):
+    spec: JobSpec = JobSpec()
+
+
+class CronJobSpec(Wire):
+    schedule: str
+    suspend: bool = False
+    job_template: JobTemplate = JobTemplate()
+
+
+class CronJobStatus(Wire):
+    active: list[dict[str, Any]] = []
+    last_schedule_time: datetime | None = None
+
+
+class CronJob(Wire):
+    metadata: Meta
+    spec: CronJobSpec
+    status: CronJobStatus = CronJobStatus()
+
+
+class Stopped(Wire):
+    """Why a container waits, or how it ended."""
+
+    reason: str = ""
+    message: str = ""
+    exit_code: int = 0
+
+
+class ContainerState(Wire):
+    waiting: Stopped | None = None
+    terminated: Stopped | None = None
+
+
+class ContainerStatus(Wire):
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+
+
+class PodStatus(Wire):
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    conditions: list[Condition] = []
+    init_container_statuses: list[ContainerStatus] = []
+    container_statuses: list[ContainerStatus] = []
+
+
+class Pod(Wire):
+    metadata: Meta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class ObjectReference(Wire):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class EventSeries(Wire):
+    count: int = 0
+    last_observed_time: datetime | None = None
+
+
+class Event(Wire):
+    metadata: Meta
+    involved_object: ObjectReference = ObjectReference()
+    type: str = ""
+    reason: str = ""
+    message: str = ""
+    count: int = 0
+    last_timestamp: datetime | None = None
+    event_time: datetime | None = None
+    series: EventSeries | None = None
+
+
+class AutoscalerSpec(Wire):
+    scale_target_ref: ObjectReference
+    max_replicas: int
+    min_replicas: int = 1
+
+
+class AutoscalerStatus(Wire):
+    current_replicas: int = 0
+    desired_replicas: int = 0
+
+
+class Autoscaler(Wire):
+    metadata: Meta
+    spec: AutoscalerSpec
+    status: AutoscalerStatus = AutoscalerStatus()
+
+
+class BudgetSpec(Wire):
+    min_available: IntOrText = ""
+    max_unavailable: IntOrText = ""
+    selector: Selector | None = None  # absent: no pods; empty: all of them
+
+
+class BudgetStatus(Wire):
+    disruptions_allowed: int = 0
+    current_healthy: int = 0
+    desired_healthy: int = 0
+
+
+class Budget(Wire):
+    metadata: Meta
+    spec: BudgetSpec = BudgetSpec()
+    status: BudgetStatus = BudgetStatus()
+
+
+class QuotaStatus(Wire):
+    hard: Text = {}
+    used: Text = {}
+
+
+class Quota(Wire):
+    metadata: Meta
+    status: QuotaStatus = QuotaStatus()
+
+
+class Automated(Wire):
+    enabled: bool | None = None
+    self_heal: bool | None = None
+
+
+class SyncPolicy(Wire):
+    automated: Automated | None = None
+
+
+class ApplicationSpec(Wire):
+    sync_policy: SyncPolicy | None = None
+
+
+class Application(Wire):
+    """Argo CD's, as far as it says whether it acts by itself."""
+
+    metadata: Meta
+    spec: ApplicationSpec = ApplicationSpec()
+
+
+class Version(Wire):
+    git_version: str = ""
