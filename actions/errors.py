@@ -1,0 +1,76 @@
+"""Every way the gate says no. The text is a sentence that says why and what to do next; entrances only choose how to show it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class Refused(Exception):
+    """Base of every refusal. `code` is stable and machine-readable; `status` is what HTTP calls it."""
+
+    code = "refused"
+    status = 400
+    title = "Refused"
+
+
+class BadParams(Refused):
+    """`fields` maps a parameter (or "reason") to what is wrong with it."""
+
+    code, status, title = "bad-params", 422, "Some values are wrong"
+
+    def __init__(self, fields: Mapping[str, Sequence[str]]) -> None:
+        self.fields = {name: list(problems) for name, problems in fields.items()}
+        super().__init__(" ".join(f"{name}: {' '.join(problems)}" for name, problems in self.fields.items()))
+
+
+class NotFound(Refused):
+    """Also for what the person may not see: whether it exists is not told."""
+
+    code, status, title = "not-found", 404, "Not found"
+
+
+class NotAllowed(Refused):
+    code, status, title = "not-allowed", 403, "Not allowed"
+
+
+class CannotPlanNow(Refused):
+    code, status, title = "cannot-plan", 409, "Cannot plan"
+
+
+class Denied(Refused):
+    """The policy said no. The request exists, in state denied, for the record."""
+
+    code, status, title = "denied", 403, "Denied by policy"
+
+    def __init__(self, text: str, request_id: int, rules: Sequence[str]) -> None:
+        super().__init__(text)
+        self.request_id = request_id
+        self.rules = list(rules)
+
+
+class PlanChanged(Refused):
+    """What would happen is no longer what the person looked at. Nothing was submitted."""
+
+    code, status, title = "plan-changed", 409, "The plan changed"
+
+
+class VoteDoesNotCount(Refused):
+    code, status, title = "vote-refused", 403, "Your vote does not count"
+
+    def __init__(self, text: str, rule: str) -> None:
+        super().__init__(text)
+        self.rule = rule
+
+
+class TooLate(Refused):
+    """Somebody or something was faster: the state is no longer what the person acted on."""
+
+    code, status, title = "too-late", 409, "Too late"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One line of two plans that differ."""
+
+    label: str
+    agreed: str
+    now: str

@@ -1,0 +1,138 @@
+"""A request, its run, and the run's journal.
+
+States change only through `lifecycle`. Plans are stored as the canonical text that was hashed, so that what an approver signed can
+be read back byte by byte.
+"""
+
+from django.conf import settings
+from django.db import models
+
+from approvals.models import Round
+from inventory.models import Environment, Service, Workload
+
+from .states import HOLDS_TARGET, ExecutionState, RequestState
+
+
+class Request(models.Model):
+    """Somebody wants an action on a target, with a reason."""
+
+    action = models.CharField(max_length=64)
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="requests")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="requests")
+    workload = models.ForeignKey(Workload, null=True, on_delete=models.PROTECT, related_name="requests")
+    target_key = models.CharField(max_length=128)
+    target_label = models.CharField(max_length=400)
+    params = models.JSONField()
+    summary = models.CharField(max_length=400)
+    reason = models.TextField()
+    entrance = models.CharField(max_length=32)
+    requester = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="requests")
+    plan_text = models.TextField(help_text="RFC 8785 text; its SHA-256 is the digest")
+    digest = models.CharField(max_length=64)
+    impact = models.JSONField(default=list)
+    ruling = models.JSONField()
+    risk = models.PositiveSmallIntegerField()
+    round = models.OneToOneField(Round, null=True, on_delete=models.PROTECT, related_name="request")
+    state = models.CharField(max_length=32, choices=RequestState.choices)
+    stale_plan_text = models.TextField(blank=True, help_text="The plan made just before acting, when it differed")
+    undo_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+    created_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+    planned_in_ms = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        indexes = [
+            models.Index(
+                fields=["-risk", "created_at"], condition=models.Q(state="awaiting_approval"), name="request_open"
+            ),
+            models.Index(fields=["service", "-created_at", "-id"], name="request_by_service"),
+            models.Index(fields=["requester", "-created_at", "-id"], name="request_by_requester"),
+            models.Index(fields=["-created_at", "-id"], name="request_page"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Request {self.pk}: {self.summary}"
+
+
+class Execution(models.Model):
+    """One run of an approved plan. `fence` grows with every claim; a write with an old fence hits no row."""
+
+    request = models.OneToOneField(Request, on_delete=models.PROTECT, related_name="execution")
+    target_key = models.CharField(max_length=128)
+    state = models.CharField(max_length=32, choices=ExecutionState.choices, default=ExecutionState.QUEUED)
+    stamp = models.CharField(max_length=40, help_text="RFC 3339, chosen once: what an idempotent effect writes")
+    run_after = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=120, blank=True)
+    cause = models.TextField(blank=True, help_text="Why it waits, reverted, failed or needs a person, in plain words")
+    observed = models.JSONField(default=dict, help_text="The latest observation, for the page")
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="cancelled_runs"
+    )
+    deadline = models.DateTimeField(null=True, help_text="When the present phase has taken too long")
+    queued_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    overdue_alarm_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target_key"], condition=models.Q(state__in=list(HOLDS_TARGET)), name="execution_one_per_target"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["run_after"],
+                condition=models.Q(state__in=["queued", "running", "waiting", "verifying", "reverting"]),
+                name="execution_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Execution {self.pk} of request {self.request_id}"
+
+
+class JournalEntry(models.Model):
+    """What a run was about to do, and what came of it. The intent is committed before the effect."""
+
+    class Status(models.TextChoices):
+        INTENDED = "intended"
+        DONE = "succeeded"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+
+    class Phase(models.TextChoices):
+        CONFIRM = "confirm"
+        APPLY = "apply"
+        VERIFY = "verify"
+        REVERT = "revert"
+        VERIFY_REVERT = "verify_revert"
+        NOTE = "note"
+
+    execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="journal")
+    phase = models.CharField(max_length=16, choices=Phase.choices)
+    step = models.CharField(max_length=64, blank=True)
+    title = models.CharField(max_length=300)
+    status = models.CharField(max_length=16, choices=Status.choices)
+    detail = models.TextField(blank=True)
+    evidence = models.JSONField(default=dict)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["execution", "phase", "step"], condition=~models.Q(phase="note"), name="journal_one_row_per_step"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.phase} {self.step}: {self.status}"

@@ -1,0 +1,94 @@
+"""Makes plans: finds the target, builds the world an action may see, and turns every way a plan can fail into one sentence.
+
+Nothing here changes anything outside: actions read and dry-run through the connector.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from pydantic import ValidationError
+
+from connectors import registry as connectors
+from connectors.errors import ConnectorError, Missing
+from connectors.kubernetes import OPERATORS, Identity, ObjectRef
+from inventory.models import Person, Workload
+
+from .errors import BadParams, CannotPlanNow
+from .protocol import CannotPlan, Params, Plan, Run, Target, TargetKind, World
+from .registry import AnyAction
+
+
+def target_of(workload: Workload) -> Target:
+    return Target(
+        kind=TargetKind.WORKLOAD,
+        key=f"workload:{workload.uid}",
+        label=f"{workload.kind} {workload.namespace}/{workload.name}",
+        service=workload.service.slug,
+        environment=workload.environment.slug,
+        cluster=workload.cluster.name,
+        ref=ObjectRef(workload.kind, workload.namespace, workload.name, workload.uid),
+    )
+
+
+def identity_of(person: Person) -> Identity:
+    """Whom the cluster sees: the person, in the one group that may act. Team membership is decided here, not there."""
+    return Identity(person.username, (OPERATORS,))
+
+
+def world_for(target: Target, person: Person, run: Run | None = None, now: datetime | None = None) -> World:
+    """Raises `CannotPlanNow` when the target's cluster is not connected."""
+    try:
+        cluster = connectors.connection("kubernetes", target.cluster)
+    except Missing as problem:
+        raise CannotPlanNow(f"{problem.sentence} Ask an administrator to connect it again.") from problem
+    soak = settings.CONFIGURATION.soak_seconds
+    return World(cluster, identity_of(person), now or timezone.now(), soak, run)
+
+
+def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = False) -> Params:
+    """Validate parameters. A form sends text only, so its text may stand for numbers; JSON must have the right types.
+
+    Raises `BadParams` with the field and the reason.
+    """
+    model: type[Params] = action.params
+    try:
+        return model.model_validate_strings(raw) if from_form else model.model_validate(raw)
+    except (ValidationError, RecursionError) as problem:
+        if isinstance(problem, RecursionError):
+            raise BadParams({"params": ["Nested too deeply."]}) from problem
+        fields: dict[str, list[str]] = {}
+        for error in problem.errors(include_url=False, include_input=False):
+            name = ".".join(str(part) for part in error["loc"]) or "params"
+            fields.setdefault(name, []).append(error["msg"].removeprefix("Value error, "))
+        raise BadParams(fields) from problem
+
+
+def make_plan(action: AnyAction, target: Target, params: Params, world: World) -> Plan:
+    """Ask the action for its plan. Raises `CannotPlanNow` with one sentence, whatever went wrong outside."""
+    if target.ref.kind not in action.kinds:
+        raise CannotPlanNow(f"{action.title} works on {', '.join(action.kinds)}. {target.label} is a {target.ref.kind}.")
+    try:
+        return _tidy(action.plan(target, params, world))
+    except CannotPlan as refusal:
+        raise CannotPlanNow(str(refusal)) from refusal
+    except ConnectorError as problem:
+        detail = f" The server said: {problem.detail}" if problem.detail and problem.detail not in problem.sentence else ""
+        raise CannotPlanNow(f"{problem.sentence}{detail}") from problem
+
+
+def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Any]:
+    """Values for the form from what is true now. Raises `CannotPlanNow`."""
+    try:
+        return action.defaults(target, world)
+    except CannotPlan as refusal:
+        raise CannotPlanNow(str(refusal)) from refusal
+    except ConnectorError as problem:
+        raise CannotPlanNow(problem.sentence) from problem
+
+
+def _tidy(plan: Plan) -> Plan:
+    return replace(plan, summary=plan.summary[:400])

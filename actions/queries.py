@@ -1,0 +1,176 @@
+"""Reads of requests and runs, scoped to who may see them, keyset-paged, with a constant number of queries."""
+
+import statistics
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from approvals.models import Round, Vote
+from inventory import queries as inventory
+from inventory.models import Person, Service, Workload
+
+from .models import Execution, Request
+from .states import ACTIVE, ExecutionState, RequestState
+
+RELATED = ("service__team", "environment", "workload__cluster", "requester", "round", "execution", "execution__cancel_requested_by")
+
+
+def requests_visible_to(person: Person) -> QuerySet[Request]:
+    """What the person asked, is asked about, or whose service they see."""
+    rows = Request.objects.select_related(*RELATED)
+    if person.has_perm(f"inventory.{inventory.VIEW}"):
+        return rows
+    return rows.filter(
+        Q(service__in=inventory.services_visible_to(person)) | Q(requester=person) | Q(round__candidates__contains=[person.identity])
+    )
+
+
+def request_for(person: Person, request_id: int) -> Request | None:
+    return requests_visible_to(person).filter(pk=request_id).first()
+
+
+def page_of(rows: QuerySet[Request], *, before: tuple[datetime, int] | None, size: int) -> list[Request]:
+    """One page, newest first, of at most `size` + 1 rows (the extra one tells that there is more)."""
+    if before is not None:
+        rows = rows.extra(where=["(actions_request.created_at, actions_request.id) < (%s, %s)"], params=list(before))  # noqa: S610  # a row comparison stays flat at 10 M rows; the ORM's OR form does not
+    return list(rows.order_by("-created_at", "-id")[: size + 1])
+
+
+def to_decide(person: Person, limit: int = 200) -> QuerySet[Request]:
+    """Open requests this person can decide: riskiest first, then oldest. Own requests are never among them."""
+    voted = Vote.objects.filter(identity=person.identity).values("round")
+    return (
+        Request.objects.select_related(*RELATED)
+        .filter(
+            state=RequestState.AWAITING_APPROVAL,
+            round__state=Round.State.OPEN,
+            round__candidates__contains=[person.identity],
+            round__expires_at__gt=Now(),
+        )
+        .exclude(round__requester_identity=person.identity)
+        .exclude(round__in=voted)
+        .order_by("-risk", "created_at")[:limit]
+    )
+
+
+def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
+    """Open requests the person sees and cannot decide."""
+    return (
+        requests_visible_to(person)
+        .filter(state=RequestState.AWAITING_APPROVAL)
+        .exclude(pk__in=[request.pk for request in to_decide(person)])
+        .order_by("-risk", "created_at")[:limit]
+    )
+
+
+def decided_by(person: Person, limit: int = 50) -> list[Vote]:
+    return list(Vote.objects.filter(identity=person.identity).select_related("round__request__service").order_by("-at")[:limit])
+
+
+def need_requester(person: Person, limit: int = 20) -> QuerySet[Request]:
+    """What the person asked for and has to look at again: waiting, stale, reverted, failed or unclear, of the last 24 h."""
+    since = timezone.now() - timedelta(hours=24)
+    return (
+        Request.objects.select_related(*RELATED)
+        .filter(requester=person)
+        .filter(
+            Q(state=RequestState.AWAITING_APPROVAL)
+            | Q(state__in=[RequestState.STALE, RequestState.REJECTED, RequestState.EXPIRED], decided_at__gt=since)
+            | Q(execution__state=ExecutionState.NEEDS_HUMAN)
+            | Q(execution__state__in=[ExecutionState.REVERTED, ExecutionState.FAILED], execution__ended_at__gt=since)
+        )
+        .filter(undone_by=None)
+        .order_by("-created_at")[:limit]
+    )
+
+
+def unclear_for(person: Person) -> QuerySet[Request]:
+    """Runs that need a human, of services the person approves for."""
+    return (
+        Request.objects.select_related(*RELATED)
+        .filter(execution__state=ExecutionState.NEEDS_HUMAN, service__team__approvers__in=person.groups.all())
+        .exclude(requester=person)
+    )
+
+
+def running_now(person: Person, limit: int = 20) -> QuerySet[Request]:
+    return (
+        requests_visible_to(person)
+        .filter(execution__state__in=[*ACTIVE, ExecutionState.QUEUED])
+        .order_by(F("execution__started_at").desc(nulls_last=True), "-id")[:limit]
+    )
+
+
+def changes_of(service: Service, limit: int = 20) -> QuerySet[Request]:
+    return service.requests.select_related(*RELATED).order_by("-created_at", "-id")[:limit]
+
+
+def last_changes(services: list[Service]) -> dict[int, Request]:
+    """The newest request of each service, in one query."""
+    rows = (
+        Request.objects.filter(service__in=services)
+        .select_related("environment", "requester", "execution")
+        .order_by("service_id", "-created_at", "-id")
+        .distinct("service_id")
+    )
+    return {row.service_id: row for row in rows}
+
+
+def active_on(workloads: list[Workload]) -> dict[str, Execution]:
+    """The run that holds each target, by target key."""
+    keys = [f"workload:{workload.uid}" for workload in workloads]
+    rows = Execution.objects.filter(target_key__in=keys, state__in=ACTIVE).select_related("request")
+    return {row.target_key: row for row in rows}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long it took before, in seconds, of runs that succeeded."""
+
+    count: int
+    usual: float
+    slowest: float
+
+
+def estimate(action: str, service_id: int, environment_id: int) -> Estimate | None:
+    """From the last 50 successful runs of this action there; `None` when there is none to learn from."""
+    spans = (
+        Execution.objects.filter(
+            request__action=action, request__service=service_id, request__environment=environment_id,
+            state=ExecutionState.SUCCEEDED, started_at__isnull=False, ended_at__isnull=False,
+        )
+        .order_by("-id")
+        .values_list("started_at", "ended_at")[:50]
+    )  # fmt: skip
+    seconds = [(ended - started).total_seconds() for started, ended in spans if started and ended]
+    return Estimate(len(seconds), statistics.median(seconds), max(seconds)) if seconds else None
+
+
+def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
+    """The median wait for an approval there, of the last 50 that were decided."""
+    spans = (
+        Request.objects.filter(
+            service__team=service.team, environment=environment_id, round__state__in=[Round.State.APPROVED, Round.State.REJECTED]
+        )
+        .order_by("-id")
+        .values_list("created_at", "decided_at")[:50]
+    )
+    seconds = [(decided - created).total_seconds() for created, decided in spans if decided]
+    return statistics.median(seconds) if seconds else None
+
+
+def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
+    return (
+        Request.objects.filter(action=request.action, service=request.service, environment=request.environment, pk__lt=request.pk)
+        .select_related("requester", "execution", "round")
+        .prefetch_related("round__votes__voter")
+        .order_by("-id")[:limit]
+    )
+
+
+def ended_today(person: Person) -> int:
+    start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    return requests_visible_to(person).filter(execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gte=start).count()

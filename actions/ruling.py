@@ -1,0 +1,98 @@
+"""Gathers the typed facts a policy sees about one plan, and asks the policy."""
+
+from datetime import datetime
+
+from django.conf import settings
+
+from approvals import loader, policy
+from approvals.facts import (
+    ActionFacts,
+    ActorFacts,
+    Approver,
+    ContextFacts,
+    EnvironmentFacts,
+    Facts,
+    PlanFacts,
+    Ruling,
+    TargetFacts,
+)
+from inventory import queries as inventory
+from inventory.models import Person, Workload
+
+from .models import Request
+from .protocol import Plan
+from .registry import AnyAction
+from .states import ExecutionState
+
+OWNING_TEAM_APPROVERS = "owning-team-approvers"
+
+
+def current_policy() -> loader.Policy:
+    return loader.load(settings.CONFIGURATION.policy_dir or loader.DEFAULT_DIRECTORY)
+
+
+def rule(
+    action: AnyAction, workload: Workload, person: Person, now: datetime, plan: Plan | None = None, undo_of: Request | None = None
+) -> Ruling:
+    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
+    return policy.evaluate(facts_about(action, workload, person, now, plan, undo_of), current_policy())
+
+
+def facts_about(
+    action: AnyAction, workload: Workload, person: Person, now: datetime, plan: Plan | None, undo_of: Request | None
+) -> Facts:
+    service, environment = workload.service, workload.environment
+    team = service.team
+    approvers = inventory.approvers_of(team)
+    owner = inventory.is_owner(person, service)
+    return Facts(
+        actor=ActorFacts(
+            name=person.name,
+            is_owner=owner,
+            is_approver=any(each.identity == person.identity for each in approvers),
+            is_admin=person.is_superuser,
+            may_ask=owner or inventory.may_ask(person, service),
+            teams=tuple(sorted(person.groups.filter(team__isnull=False).values_list("team__slug", flat=True))),
+        ),
+        action=ActionFacts(action.id, int(action.risk)),
+        target=TargetFacts(
+            kind=action.target.value,
+            service=service.slug,
+            team=team.slug if team else "nobody",
+            tier=service.tier,
+            managed_by=workload.managed_by,
+            self_heals=bool(plan and plan.numbers.get("self_heals")),
+        ),
+        environment=EnvironmentFacts(environment.slug, environment.criticality),
+        plan=_numbers(plan, workload),
+        context=_context(undo_of, person, now),
+        now=now,
+        requester_identity=person.identity,
+        people={OWNING_TEAM_APPROVERS: tuple(Approver(each.identity, each.username, each.name) for each in approvers)},
+    )
+
+
+def _numbers(plan: Plan | None, workload: Workload) -> PlanFacts:
+    if plan is None:
+        return PlanFacts(pods=workload.wanted, replicas_before=workload.wanted, replicas_after=max(1, workload.wanted))
+    numbers = plan.numbers
+    return PlanFacts(
+        objects=len(plan.changes),
+        pods=int(numbers.get("pods", 0)),
+        replicas_before=int(numbers.get("replicas_before", 0)),
+        replicas_after=int(numbers.get("replicas_after", 0)),
+        percent=float(numbers.get("percent", 0.0)),
+        unavailable=int(numbers.get("unavailable", 0)),
+    )
+
+
+def _context(undo_of: Request | None, person: Person, now: datetime) -> ContextFacts:
+    if undo_of is None:
+        return ContextFacts()
+    execution = undo_of.execution
+    ended = execution.ended_at or now
+    return ContextFacts(
+        undo_of_succeeded=execution.state == ExecutionState.SUCCEEDED,
+        undo_by_requester=undo_of.requester.identity == person.identity,
+        hours_since_original=round((now - ended).total_seconds() / 3600, 3),
+    )

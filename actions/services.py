@@ -1,0 +1,350 @@
+"""The gate. Browser, API, command line, schedule and chat all ask here, and nowhere else can a request begin.
+
+Every function names its actor, refuses with a sentence (`errors`), and writes its change and its audit event in one transaction.
+"""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from approvals import services as approvals
+from approvals.facts import Effect, Ruling
+from approvals.tally import Outcome
+from audit import writer
+from audit.events import SYSTEM, About, Actor, ActorKind, Event
+from inventory import queries as inventory
+from inventory.models import Person, Workload
+
+from . import bell, lifecycle
+from .errors import BadParams, CannotPlanNow, Denied, NotAllowed, NotFound, PlanChanged, TooLate, VoteDoesNotCount
+from .lifecycle import Lost
+from .models import Execution, Request
+from .planning import make_plan, read_params, target_of, world_for
+from .protocol import Params, Plan, plan_from
+from .registry import AnyAction, UnknownAction, action_named
+from .ruling import rule
+from .states import ENDED, ExecutionState, RequestState
+
+MAX_REASON = 2000
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What would be asked for: the plan, the policy's answer to it, and how long planning took."""
+
+    action: AnyAction
+    workload: Workload
+    params: Params
+    plan: Plan
+    ruling: Ruling
+    planned_in_ms: int
+
+
+def actor_of(person: Person) -> Actor:
+    return Actor(ActorKind.PERSON, person.username, person.pk)
+
+
+def preview(
+    *, actor: Person, action: str, target: int, params: Mapping[str, Any], from_form: bool = False, undo_of: Request | None = None
+) -> Preview:
+    """Plan and ask the policy, without writing anything. `target` is a workload's id.
+
+    Raises `NotFound`, `BadParams`, `CannotPlanNow`.
+    """
+    chosen, workload = _action(action), _workload(actor, target)
+    values = read_params(chosen, params, from_form=from_form)
+    started = time.monotonic()
+    now = timezone.now()
+    goal = target_of(workload)
+    plan = make_plan(chosen, goal, values, world_for(goal, actor, now=now))
+    took = int((time.monotonic() - started) * 1000)
+    return Preview(chosen, workload, values, plan, rule(chosen, workload, actor, now, plan, undo_of), took)
+
+
+def submit(
+    *,
+    actor: Person,
+    action: str,
+    target: int,
+    params: Mapping[str, Any],
+    reason: str,
+    entrance: str,
+    digest: str | None = None,
+    from_form: bool = False,
+    undo_of: Request | None = None,
+) -> Request:
+    """Ask for an action. Runs at once, waits for approvers, or is denied; the record says which and why.
+
+    `digest` is the plan the person looked at: if it is given and no longer true, nothing is submitted. Raises `NotFound`,
+    `BadParams`, `CannotPlanNow`, `PlanChanged`, `Denied`.
+    """
+    text = _reason(reason)
+    try:
+        seen = preview(actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of)
+    except CannotPlanNow as problem:
+        _record_refused_plan(actor, action, target, str(problem))
+        raise
+    if digest is not None and digest != seen.plan.digest:
+        raise PlanChanged("What would happen has changed since you looked. Look at the new plan below, then ask again.")
+    with transaction.atomic():
+        request = _create(seen, actor, text, entrance, undo_of)
+        if seen.ruling.effect is Effect.ALLOW:
+            _queue(request, request.created_at)
+    if seen.ruling.effect is Effect.DENY:
+        raise Denied(seen.ruling.why, request.pk, seen.ruling.deciding_rules)
+    return request
+
+
+def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: str = "") -> Outcome:
+    """Decide on one digest. Raises `VoteDoesNotCount` (recorded), `TooLate`."""
+    asked = request.round
+    if asked is None:
+        raise TooLate("Nobody has to be asked about this request.")
+    now = timezone.now()
+    voter = approvals.Voter(actor.pk, actor.identity, actor.name, inventory.is_approver(actor, request.service.team))
+    try:
+        with transaction.atomic():
+            outcome = approvals.cast_vote(asked, voter=voter, approve=approve, digest=digest, note=note[:MAX_REASON], now=now)
+            word = "approve" if approve else "reject"
+            writer.record(Event(
+                "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
+                {"digest": digest, "decision": word, "note": note[:MAX_REASON]},
+            ))  # fmt: skip
+            if outcome is Outcome.APPROVED:
+                count = asked.votes.count()
+                lifecycle.move(
+                    request, to=RequestState.APPROVED, actor=SYSTEM, changes={"decided_at": now},
+                    summary=f"{count} of {_wanted(request)} agreed", details={"digest": request.digest},
+                )  # fmt: skip
+                _queue(request, now)
+            elif outcome is Outcome.REJECTED:
+                lifecycle.move(
+                    request, to=RequestState.REJECTED, actor=actor_of(actor), changes={"decided_at": now},
+                    summary=note.strip()[:200], details={"note": note[:MAX_REASON]},
+                )  # fmt: skip
+    except approvals.VoteRefused as refusal:
+        _record_refused_vote(actor, request, refusal)
+        raise VoteDoesNotCount(str(refusal), refusal.rule) from refusal
+    except Lost as lost:
+        raise TooLate("The request changed while you were deciding. Reload the page to see how.") from lost
+    return outcome
+
+
+def withdraw(*, actor: Person, request: Request) -> Request:
+    """Take back a request that has not started. Raises `NotAllowed`, `TooLate`."""
+    if actor.identity != request.requester.identity:
+        raise NotAllowed("Only the requester can withdraw. An approver can reject instead.")
+    try:
+        with transaction.atomic():
+            execution = Execution.objects.select_for_update().filter(request=request).first()
+            if execution is not None:
+                if execution.state != ExecutionState.QUEUED:
+                    raise Lost("started")
+                lifecycle.move(execution, to=ExecutionState.CANCELLED, actor=actor_of(actor), summary="withdrawn before it began",
+                               changes={"ended_at": timezone.now()})  # fmt: skip
+            lifecycle.move(request, to=RequestState.WITHDRAWN, actor=actor_of(actor), summary="taken back by the requester",
+                           changes={"decided_at": timezone.now()})  # fmt: skip
+            if request.round is not None:
+                approvals.close_round(request.round, now=timezone.now())
+    except (Lost, lifecycle.Impossible) as late:
+        raise TooLate("It is too late to withdraw: it was decided or has begun. A run can be cancelled instead.") from late
+    return request
+
+
+def cancel(*, actor: Person, request: Request) -> Execution:
+    """Stop a run between steps: nothing has happened yet → cancelled; something has → it is taken back.
+
+    Raises `NotAllowed`, `TooLate`.
+    """
+    if not (actor.identity == request.requester.identity or inventory.is_owner(actor, request.service) or actor.is_superuser):
+        raise NotAllowed("Only the requester, the owning team or an administrator can cancel this run.")
+    execution = Execution.objects.filter(request=request).first()
+    if execution is None:
+        raise TooLate("It is not running. Withdraw the request instead.")
+    with transaction.atomic():
+        locked = Execution.objects.select_for_update().get(pk=execution.pk)
+        if locked.state in ENDED or locked.state in (ExecutionState.REVERTING, ExecutionState.NEEDS_HUMAN):
+            raise TooLate(f"It is too late to cancel: the run is {ExecutionState(locked.state).label.lower()}.")
+        if locked.cancel_requested_by_id is None:
+            locked.cancel_requested_by = actor
+            locked.run_after = timezone.now()
+            locked.save(update_fields=["cancel_requested_by", "run_after"])
+            writer.record(Event("execution.cancel_requested", actor_of(actor), "stop at the next step", lifecycle.about(locked)))
+        transaction.on_commit(lambda: bell.ring(locked.pk))
+        transaction.on_commit(lambda: bell.announce(request.pk))
+    return locked
+
+
+def undo(*, actor: Person, request: Request, reason: str, entrance: str, digest: str | None = None) -> Request:
+    """Ask for the deliberate inverse of a run that succeeded. Raises what `submit` raises, and `TooLate`."""
+    params = undo_params(request)
+    workload = request.workload
+    if workload is None:
+        raise TooLate("What this acted on is gone.")
+    return submit(
+        actor=actor, action=request.action, target=workload.pk, params=params, reason=reason, entrance=entrance, digest=digest,
+        undo_of=request,
+    )  # fmt: skip
+
+
+def undo_params(request: Request) -> Mapping[str, Any]:
+    """The parameters of the inverse. Raises `TooLate` with the reason when there is none."""
+    execution = Execution.objects.filter(request=request).first()
+    if execution is None or execution.state != ExecutionState.SUCCEEDED:
+        raise TooLate("Only a run that succeeded can be undone.")
+    plan = stored_plan(request)
+    if plan.undo is None:
+        raise TooLate(plan.no_undo)
+    if request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED]).exists():
+        raise TooLate("This is being undone, or was undone already.")
+    return plan.undo
+
+
+def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Execution:
+    """Say what is true about a run that could not know. `outcome` is succeeded, reverted or failed.
+
+    Raises `NotAllowed`, `BadParams`, `TooLate`.
+    """
+    if not (inventory.is_approver(actor, request.service.team) or actor.is_superuser):
+        raise NotAllowed("An approver of the owning team or an administrator says what is true. They were told.")
+    if outcome not in (ExecutionState.SUCCEEDED, ExecutionState.REVERTED, ExecutionState.FAILED):
+        raise BadParams({"outcome": ["Choose succeeded, reverted or failed."]})
+    if not note.strip():
+        raise BadParams({"note": ["Say what you saw, so that the record can be trusted."]})
+    execution = Execution.objects.filter(request=request).first()
+    if execution is None:
+        raise TooLate("There is no run to resolve.")
+    try:
+        return lifecycle.move(
+            execution, to=outcome, actor=actor_of(actor), summary=note.strip()[:200], details={"note": note[:MAX_REASON]},
+            changes={"ended_at": timezone.now(), "cause": f"{actor.name} looked: {note.strip()[:500]}"},
+        )  # fmt: skip
+    except (Lost, lifecycle.Impossible) as late:
+        raise TooLate("This run does not wait for a person any more.") from late
+
+
+def stored_plan(request: Request) -> Plan:
+    return plan_from(json.loads(request.plan_text))
+
+
+def _action(action_id: str) -> AnyAction:
+    try:
+        return action_named(action_id)
+    except UnknownAction as unknown:
+        raise NotFound(str(unknown)) from unknown
+
+
+def _workload(person: Person, target: int) -> Workload:
+    workload = inventory.workloads_visible_to(person).filter(pk=target).first()
+    if workload is None:
+        raise NotFound("There is no such workload, or you may not see it. Ask the team that owns it.")
+    return workload
+
+
+def _reason(reason: str) -> str:
+    text = reason.replace("\x00", "").strip()
+    if not text:
+        raise BadParams({"reason": ["Say why: approvers and whoever reads this later need it."]})
+    if len(text) > MAX_REASON:
+        raise BadParams({"reason": [f"At most {MAX_REASON} characters; these are {len(text)}. Link the rest."]})
+    return text
+
+
+def _create(seen: Preview, actor: Person, reason: str, entrance: str, undo_of: Request | None) -> Request:
+    now = timezone.now()
+    state = {
+        Effect.ALLOW: RequestState.APPROVED, Effect.NEEDS: RequestState.AWAITING_APPROVAL, Effect.DENY: RequestState.DENIED,
+    }[seen.ruling.effect]  # fmt: skip
+    asked = None
+    if seen.ruling.effect is Effect.NEEDS:
+        expiry = now + timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
+        asked = approvals.open_round(
+            digest=seen.plan.digest, requester_identity=actor.identity, requirements=seen.ruling.requirements, now=now,
+            expires_at=expiry,
+        )  # fmt: skip
+    request = Request.objects.create(
+        action=seen.action.id,
+        service=seen.workload.service,
+        environment=seen.workload.environment,
+        workload=seen.workload,
+        target_key=seen.plan.target.key,
+        target_label=seen.plan.target.label,
+        params=seen.params.model_dump(mode="json"),
+        summary=seen.plan.summary,
+        reason=reason,
+        entrance=entrance,
+        requester=actor,
+        plan_text=seen.plan.text,
+        digest=seen.plan.digest,
+        impact=[asdict(item) for item in seen.plan.impact],
+        ruling=asdict(seen.ruling),
+        risk=int(seen.action.risk),
+        round=asked,
+        state=state,
+        undo_of=undo_of,
+        created_at=now,
+        decided_at=None if asked else now,
+        planned_in_ms=seen.planned_in_ms,
+    )
+    _record_created(request, seen, actor)
+    transaction.on_commit(lambda: bell.announce(request.pk))
+    return request
+
+
+def _record_created(request: Request, seen: Preview, actor: Person) -> None:
+    about, rules = lifecycle.about(request), list(seen.ruling.deciding_rules)
+    writer.record(
+        Event(
+            "request.submitted", actor_of(actor), f"{request.summary}, digest {request.digest[:8]}", about,
+            {"digest": request.digest, "params": request.params, "reason": request.reason, "entrance": request.entrance,
+             "undo_of": request.undo_of_id},
+        ),
+        Event(
+            "policy.ruled", SYSTEM, f"{seen.ruling.headline}: {', '.join(rules)}", about,
+            {"effect": seen.ruling.effect.value, "rules": rules, "policy": seen.ruling.policy_digest},
+        ),
+    )  # fmt: skip
+    if request.state == RequestState.DENIED:
+        writer.record(Event("request.denied", SYSTEM, seen.ruling.why[:400], about, {"rules": rules}))
+    elif request.state == RequestState.APPROVED:
+        writer.record(Event("request.approved", SYSTEM, "nobody had to be asked", about, {"rules": rules}))
+
+
+def _queue(request: Request, now: datetime) -> Execution:
+    """Put the run in line. Its stamp is chosen here, once, so that whoever repeats a step writes the same."""
+    execution = Execution.objects.create(
+        request=request, target_key=request.target_key, stamp=now.isoformat(timespec="seconds"), run_after=now, queued_at=now
+    )
+    writer.record(Event("execution.queued", SYSTEM, "in line for a worker", lifecycle.about(execution), {"stamp": execution.stamp}))
+    transaction.on_commit(lambda: bell.ring(execution.pk))
+    return execution
+
+
+def _wanted(request: Request) -> int:
+    return sum(need["count"] for need in request.ruling["requirements"])
+
+
+def _record_refused_plan(actor: Person, action: str, target: int, problem: str) -> None:
+    workload = inventory.workloads_visible_to(actor).filter(pk=target).first()
+    about = About(
+        action=action,
+        service=workload.service.slug if workload else "",
+        environment=workload.environment.slug if workload else "",
+        target=str(workload) if workload else str(target),
+    )
+    with transaction.atomic():
+        writer.record(Event("plan.refused", actor_of(actor), problem[:400], about))
+
+
+def _record_refused_vote(actor: Person, request: Request, refusal: approvals.VoteRefused) -> None:
+    with transaction.atomic():
+        writer.record(
+            Event("vote.refused", actor_of(actor), f"{refusal}: {refusal.rule}", lifecycle.about(request), {"rule": refusal.rule})
+        )

@@ -1,0 +1,1 @@
+"""Who must agree: policy over typed facts, rounds and votes."""

@@ -1,0 +1,136 @@
+"""What the policy sees, and what it answers: frozen, typed, bounded values that travel without rows.
+
+`Facts` is the whole world of a policy: conditions can name the fields below and nothing else. `people` is for the answer (who can
+approve), not for conditions.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True)
+class ActorFacts:
+    name: str
+    is_owner: bool
+    is_approver: bool
+    is_admin: bool
+    may_ask: bool
+    teams: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ActionFacts:
+    id: str
+    risk: int  # 1 low, 2 medium, 3 high
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    kind: str
+    service: str
+    team: str
+    tier: int
+    managed_by: str
+    self_heals: bool
+
+
+@dataclass(frozen=True)
+class EnvironmentFacts:
+    name: str
+    criticality: int
+
+
+@dataclass(frozen=True)
+class PlanFacts:
+    """Numbers the action took from its plan. `percent` is the change of size, negative when it shrinks."""
+
+    objects: int = 1
+    pods: int = 0
+    replicas_before: int = 0
+    replicas_after: int = 0
+    percent: float = 0.0
+    unavailable: int = 0
+
+
+@dataclass(frozen=True)
+class ContextFacts:
+    undo_of_succeeded: bool = False
+    undo_by_requester: bool = False
+    hours_since_original: float = 0.0
+
+
+@dataclass(frozen=True)
+class Approver:
+    """Somebody who could decide. `identity` is one number for one human."""
+
+    identity: int
+    username: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    actor: ActorFacts
+    action: ActionFacts
+    target: TargetFacts
+    environment: EnvironmentFacts
+    plan: PlanFacts
+    context: ContextFacts
+    now: datetime
+    requester_identity: int = 0
+    people: dict[str, tuple[Approver, ...]] = field(default_factory=dict)
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    NEEDS = "needs"
+    DENY = "deny"
+
+
+@dataclass(frozen=True)
+class RuleAnswer:
+    """One rule that matched, in words a requester understands."""
+
+    rule: str
+    effect: Effect
+    because: str
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """`count` different people out of `people`, none of them the requester."""
+
+    rule: str
+    count: int
+    of: str
+    people: tuple[Approver, ...]
+
+
+@dataclass(frozen=True)
+class Ruling:
+    effect: Effect
+    answers: tuple[RuleAnswer, ...]
+    requirements: tuple[Requirement, ...]
+    policy_digest: str
+    looked_at: int = 0
+
+    @property
+    def headline(self) -> str:
+        """The answer in one sentence, without a full stop."""
+        if self.effect is Effect.ALLOW:
+            return "Runs now, nobody has to be asked"
+        if self.effect is Effect.NEEDS:
+            return " and ".join(
+                f"needs {need.count} of {len(need.people)} {'approver' if len(need.people) == 1 else 'approvers'}"
+                for need in self.requirements
+            ).capitalize()
+        return "Denied"
+
+    @property
+    def why(self) -> str:
+        return " ".join(answer.because for answer in self.answers if answer.effect is self.effect)
+
+    @property
+    def deciding_rules(self) -> tuple[str, ...]:
+        return tuple(answer.rule for answer in self.answers if answer.effect is self.effect)

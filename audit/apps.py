@@ -1,0 +1,8 @@
+"""Registers the audit record with Django."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    name = "audit"
+    verbose_name = "Audit record"

@@ -1,0 +1,94 @@
+"""The vocabulary of the audit record: who can act, and every verb that may be written.
+
+A verb that is not in `VERBS` cannot be recorded, so the list an auditor filters by is the list there is.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+VERBS: dict[str, str] = {
+    "plan.refused": "A plan could not be made when somebody asked for it",
+    "request.submitted": "Somebody asked for an action on a target, with a plan",
+    "policy.ruled": "The policy answered",
+    "request.denied": "The policy refused the request at the door",
+    "request.approved": "Everybody who had to agree has agreed, or nobody had to be asked",
+    "request.rejected": "An approver said no",
+    "request.expired": "Nobody answered in time",
+    "request.withdrawn": "The requester took it back",
+    "request.stale": "What would happen is no longer what was agreed; nothing has run",
+    "vote.cast": "An approver decided about one digest",
+    "vote.refused": "Somebody's vote did not count, and why",
+    "execution.queued": "A run of an approved plan was put in line",
+    "execution.started": "A worker took the run",
+    "execution.waiting": "The run waits for something it named",
+    "execution.resumed": "The run goes on after a wait",
+    "execution.cancel_requested": "Somebody asked to stop the run",
+    "plan.confirmed": "The plan was made again before acting, and is the approved one",
+    "step.intended": "A step is about to happen",
+    "step.succeeded": "A step happened, and was read back",
+    "step.failed": "A step was refused; nothing changed by it",
+    "step.unknown": "A step got no answer; it is read back before anything else",
+    "verification.started": "Observation of the result began",
+    "verification.failed": "Reality disagrees with the plan",
+    "revert.started": "The inverse of the plan begins",
+    "execution.succeeded": "The run ended: verified",
+    "execution.reverted": "The run ended: taken back, verified",
+    "execution.failed": "The run ended: nothing changed",
+    "execution.cancelled": "The run ended before anything changed",
+    "execution.needs_human": "The run cannot know; a person has to look",
+    "execution.resolved": "A person looked, and said what is true",
+    "execution.overdue": "A run is late; this is the alarm",
+    "access.refused": "Somebody tried what they may not do",
+    "export.made": "Somebody exported part of this record",
+    "token.created": "A personal API token was made",
+    "token.revoked": "A personal API token was taken back",
+    "cluster.unreachable": "A cluster stopped answering",
+    "cluster.reachable": "A cluster answers again",
+    "vault.unreachable": "A vault stopped answering",
+    "vault.reachable": "A vault answers again",
+    "service.discovered": "A service was seen for the first time",
+    "service.imported": "A service was taken from a catalog file",
+    "session.started": "Somebody signed in",
+    "session.refused": "Somebody could not sign in",
+}
+
+
+class ActorKind(StrEnum):
+    PERSON = "person"
+    WORKER = "worker"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who did it, as text: the row must read the same after the account is renamed or gone."""
+
+    kind: ActorKind
+    name: str
+    id: int | None = None
+
+
+SYSTEM = Actor(ActorKind.SYSTEM, "Afterdeck")
+
+
+@dataclass(frozen=True)
+class About:
+    """What an event is about; every field is searchable."""
+
+    request: int | None = None
+    execution: int | None = None
+    action: str = ""
+    service: str = ""
+    environment: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One row of the record before it is written. `details` must be JSON, without secret values."""
+
+    verb: str
+    actor: Actor
+    summary: str
+    about: About = field(default_factory=About)
+    details: dict[str, object] = field(default_factory=dict)

@@ -1,0 +1,64 @@
+"""The only writer of the audit record.
+
+It demands an open transaction, so that an event and the change it tells of commit together or not at all. It names only the
+columns that the application role may insert; Postgres fills in identity, time and transaction id.
+"""
+
+import contextvars
+
+from django.db import connection
+
+from .canonical import canonical_text
+from .events import VERBS, Event
+from .redact import redact, redact_text
+
+correlation: contextvars.ContextVar[str] = contextvars.ContextVar("correlation", default="")
+
+_COLUMNS = (
+    "verb", "actor_kind", "actor", "actor_id", "request_id", "execution_id", "action", "service", "environment", "target",
+    "summary", "correlation", "text",
+)  # fmt: skip
+_INSERT = f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"  # noqa: S608  # constants only
+
+
+class NoTransaction(RuntimeError):
+    """An event was recorded outside a transaction: it could survive a change that did not."""
+
+
+def record(*events: Event) -> None:
+    """Append events to the record, in order, in the caller's transaction.
+
+    Raises `NoTransaction` outside one, `ValueError` for a verb that is not in the vocabulary, `NotCanonical` for details that
+    are not JSON.
+    """
+    if not connection.in_atomic_block:
+        raise NoTransaction("Record an event in the transaction of the change it tells of.")
+    rows = [_row(event) for event in events]
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+
+
+def _row(event: Event) -> tuple[object, ...]:
+    if event.verb not in VERBS:
+        raise ValueError(f"{event.verb!r} is not an audit verb; add it to audit.events.VERBS.")
+    about, actor = event.about, event.actor
+    summary = redact_text(event.summary).replace("\x00", "")[:2000]
+    text = canonical_text(
+        {
+            "verb": event.verb,
+            "actor": {"kind": actor.kind.value, "name": actor.name, "id": actor.id},
+            "request": about.request,
+            "execution": about.execution,
+            "action": about.action,
+            "service": about.service,
+            "environment": about.environment,
+            "target": about.target,
+            "summary": summary,
+            "details": redact(event.details),
+            "correlation": correlation.get(),
+        }
+    )
+    return (
+        event.verb, actor.kind.value, actor.name[:200], actor.id, about.request, about.execution, about.action[:64],
+        about.service[:253], about.environment[:63], about.target[:400], summary, correlation.get()[:64], text,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What exists and who owns it: environments, clusters, services, workloads, secrets, teams, people."""

@@ -1,0 +1,95 @@
+"""Who sees what, and who may ask: in SQL, so that a list of ten thousand costs what a list of ten costs.
+
+Seeing comes from owning (the team's group), from an object permission given to the person or one of their groups, or from the
+global permission that auditors and administrators have.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Cast
+from guardian.models import GroupObjectPermission, UserObjectPermission
+
+from .models import Person, Service, Team, Workload
+
+VIEW, ASK = "view_service", "ask_service"
+
+
+def services_visible_to(person: Person) -> QuerySet[Service]:
+    services = Service.objects.select_related("team")
+    if person.has_perm(f"inventory.{VIEW}"):
+        return services
+    return services.filter(_owned_by(person) | Q(Exists(_granted_to_person(person, VIEW, ASK))) | Q(Exists(_granted_to_groups(person, VIEW, ASK))))
+
+
+def workloads_visible_to(person: Person) -> QuerySet[Workload]:
+    rows = Workload.objects.select_related("service__team__group", "environment", "cluster")
+    if person.has_perm(f"inventory.{VIEW}"):
+        return rows
+    return rows.filter(service__in=services_visible_to(person))
+
+
+def my_services(person: Person) -> QuerySet[Service]:
+    """What the person's teams own, or was explicitly shared with them; an auditor owns nothing and sees everything elsewhere."""
+    return Service.objects.select_related("team").filter(
+        _owned_by(person) | Q(Exists(_granted_to_person(person, ASK))) | Q(Exists(_granted_to_groups(person, ASK)))
+    )
+
+
+def is_owner(person: Person, service: Service) -> bool:
+    return service.team is not None and person.groups.filter(pk=service.team.group_id).exists()
+
+
+def may_ask(person: Person, service: Service) -> bool:
+    return my_services(person).filter(pk=service.pk).exists()
+
+
+def approvers_of(team: Team | None) -> list[Person]:
+    """The people who can approve for a team, one account per human, in name order."""
+    if team is None:
+        return []
+    people = Person.objects.filter(is_active=True, groups=team.approvers_id).select_related("same_person_as")
+    by_identity = {person.identity: person for person in people.order_by("-id")}
+    return sorted(by_identity.values(), key=lambda person: person.name.casefold())
+
+
+def is_approver(person: Person, team: Team | None) -> bool:
+    return any(each.identity == person.identity for each in approvers_of(team))
+
+
+@dataclass(frozen=True)
+class SystemState:
+    """A cluster or vault as a page says it."""
+
+    kind: str
+    name: str
+    simulated: bool
+    unreachable_since: datetime | None
+    problem: str
+
+
+def _owned_by(person: Person) -> Q:
+    return Q(team__group__in=person.groups.all())
+
+
+def _granted_to_person(person: Person, *codenames: str) -> QuerySet[UserObjectPermission]:
+    return (
+        UserObjectPermission.objects.filter(
+            user=person, permission__codename__in=codenames, content_type=ContentType.objects.get_for_model(Service)
+        )
+        .annotate(object_id=Cast("object_pk", BigIntegerField()))
+        .filter(object_id=OuterRef("pk"))
+    )
+
+
+def _granted_to_groups(person: Person, *codenames: str) -> QuerySet[GroupObjectPermission]:
+    return (
+        GroupObjectPermission.objects.filter(
+            group__in=person.groups.all(), permission__codename__in=codenames,
+            content_type=ContentType.objects.get_for_model(Service),
+        )
+        .annotate(object_id=Cast("object_pk", BigIntegerField()))
+        .filter(object_id=OuterRef("pk"))
+    )  # fmt: skip
