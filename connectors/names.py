@@ -26,6 +26,7 @@ _MULTIPLIERS = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate(["k", "M", "G", "T", "P", "E"], 1)},
     **{suffix: Decimal(1024) ** power for power, suffix in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
 }
+VAULTS_OWN = frozenset({"sys", "auth", "identity", "cubbyhole", "audit"})
 LARGEST_QUANTITY = Decimal(2) ** 63 - 1  # what the API server itself can hold
 LARGEST_COUNT = 2**31 - 1  # replicas are an int32
 
@@ -79,7 +80,7 @@ def vault_path(value: str, what: str = "a path in a vault") -> str:
 
 def mount(value: str) -> str:
     """The path of a secrets engine, without the trailing slash. The vault's own ones are not for us."""
-    if vault_path(value, "a mount").split("/")[0] in {"sys", "auth", "identity", "cubbyhole", "audit"}:
+    if vault_path(value, "a mount").split("/")[0] in VAULTS_OWN:
         raise InvalidName(f"{value} is a part of the vault itself and holds no secrets engine of yours.")
     return value
 

@@ -1,19 +1,171 @@
-"""One vault, as the rest of Afterdeck sees it: which secrets there are and how old, never what they are."""
+"""One vault, as the rest of Afterdeck sees it: which secrets there are and how old, never what they are.
 
-from typing import ClassVar
+Reads the metadata of KV v2 and the roles of the database engine; there is no call here that could return a value.
+"""
 
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, ClassVar
+
+from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing
+from connectors.names import VAULTS_OWN, vault_path
+from connectors.names import kind as known_kind
+from connectors.names import mount as mount_name
 from connectors.protocol import Health
 from connectors.registry import register_connector
 from connectors.vault.configuration import VaultConfig
+from connectors.vault.seen import DYNAMIC_ROLE, KV, OURS, STATIC_ROLE, MountSeen, SecretSeen
+from connectors.vault.session import Question, Session
+from connectors.vault.wire import Engine, Keys, KvMetadata, StaticRole
+
+log = logging.getLogger(__name__)
+
+DEEPEST = 16  # folders in a KV engine
 
 
 @register_connector
 class VaultServer:
+    """Safe to share between threads. Logs in at the first call, not before."""
+
     kind: ClassVar[str] = "vault"
 
     def __init__(self, name: str, config: VaultConfig) -> None:
         self.name = name
         self.read_only = config.read_only
+        self._session = Session(name, config)
 
     def health(self) -> Health:
-        raise NotImplementedError
+        try:
+            said = self._session.health()
+            if said.sealed or not said.initialized:
+                state = "sealed" if said.initialized else "not initialised"
+                return self._health(False, f"The vault {self.name} answers, but it is {state}.", said.version)
+            self._session.ask(lambda vault: vault.auth.token.lookup_self(), dict[str, Any], what="our own token")
+        except ConnectorError as error:
+            return self._health(False, error.sentence)
+        return self._health(True, f"The vault {self.name} answers as version {said.version}.", said.version)
+
+    def _health(self, ok: bool, sentence: str, version: str = "") -> Health:
+        return Health(ok=ok, sentence=sentence, checked_at=datetime.now(UTC), version=version)
+
+    def list_mounts(self) -> list[MountSeen]:
+        """The secrets engines, with what we can list in each."""
+        engines = self._session.ask(
+            lambda vault: vault.sys.list_mounted_secrets_engines(), dict[str, Engine], what="its secrets engines"
+        )
+        mounts = [MountSeen(path.rstrip("/"), e.type, _holds(e)) for path, e in sorted(engines.items())]
+        return [mount for mount in mounts if mount.path not in VAULTS_OWN]
+
+    def list_secrets(self, mount: MountSeen) -> Iterator[SecretSeen]:
+        """Every secret of one engine. One that we may not read, or cannot name in a call, is left out and logged."""
+        mount_name(mount.path)
+        for kind in mount.holds:
+            paths = self._kv_paths(mount.path) if kind == KV else self._roles(kind, mount.path)
+            for path in paths:
+                try:
+                    yield self.read_secret(kind, mount.path, path)
+                except Forbidden as error:
+                    log.warning("A secret in the vault %s is left out: %s", self.name, error.sentence)
+                except Missing:  # deleted since the list was made
+                    continue
+
+    def read_secret(self, kind: str, mount: str, path: str) -> SecretSeen:
+        """Raises `Missing` when it is gone."""
+        known_kind(kind, frozenset(_READERS))
+        mount_name(mount)
+        vault_path(path)
+        return _READERS[kind](self._session, mount, path)
+
+    def _kv_paths(self, mount: str) -> Iterator[str]:
+        folders = [""]
+        while folders:
+            folder = folders.pop()
+            question = partial(_list_folder, mount=mount, folder=folder)
+            for key in self._keys(question, mount):
+                path = folder + key
+                if not path.endswith("/"):
+                    yield path
+                elif path.count("/") <= DEEPEST:
+                    folders.append(path)
+
+    def _roles(self, kind: str, mount: str) -> list[str]:
+        method = "list_static_roles" if kind == STATIC_ROLE else "list_roles"
+        return self._keys(lambda vault: getattr(vault.secrets.database, method)(mount_point=mount), mount)
+
+    def _keys(self, question: Question, mount: str) -> list[str]:
+        """The usable keys of a LIST. An empty folder answers 404."""
+        try:
+            keys = self._session.ask(question, Keys, what=f"list of {mount}").keys
+        except Missing:
+            return []
+        return [key for key in keys if self._usable(key, mount)]
+
+    def _usable(self, key: str, mount: str) -> bool:
+        try:
+            vault_path(key.removesuffix("/"))
+        except InvalidName as error:
+            log.warning("A name in the vault %s under %s is left out: %s", self.name, mount, error.sentence)
+            return False
+        return True
+
+
+def _list_folder(vault: Any, *, mount: str, folder: str) -> Any:
+    return vault.secrets.kv.v2.list_secrets(path=folder, mount_point=mount)
+
+
+def _holds(engine: Engine) -> tuple[str, ...]:
+    if engine.type == "database":
+        return STATIC_ROLE, DYNAMIC_ROLE
+    if engine.type == "kv" and (engine.options or {}).get("version") == "2":
+        return (KV,)
+    return ()
+
+
+def _read_kv(session: Session, mount: str, path: str) -> SecretSeen:
+    found = session.ask(
+        lambda vault: vault.secrets.kv.v2.read_secret_metadata(path=path, mount_point=mount),
+        KvMetadata,
+        what=f"secret {mount}/{path}",
+    )
+    current = found.versions.get(str(found.current_version))
+    return SecretSeen(
+        mount=mount,
+        path=path,
+        kind=KV,
+        version=found.current_version,
+        versions=len(found.versions),
+        deleted=current is not None and (current.destroyed or current.deletion_time != ""),
+        created_at=found.created_time,
+        changed_at=found.updated_time,
+        annotations={k: v for k, v in (found.custom_metadata or {}).items() if k.startswith(OURS)},
+    )
+
+
+def _read_static_role(session: Session, mount: str, name: str) -> SecretSeen:
+    found = session.ask(
+        lambda vault: vault.secrets.database.read_static_role(name=name, mount_point=mount),
+        StaticRole,
+        what=f"static role {mount}/{name}",
+    )
+    return SecretSeen(
+        mount=mount,
+        path=name,
+        kind=STATIC_ROLE,
+        changed_at=found.last_vault_rotation,
+        rotation_seconds=found.rotation_period,
+        username=found.username,
+    )
+
+
+def _read_dynamic_role(session: Session, mount: str, name: str) -> SecretSeen:
+    session.ask(
+        lambda vault: vault.secrets.database.read_role(name=name, mount_point=mount),
+        dict[str, Any],
+        what=f"dynamic role {mount}/{name}",
+    )
+    return SecretSeen(mount, name, DYNAMIC_ROLE)
+
+
+_READERS = {KV: _read_kv, STATIC_ROLE: _read_static_role, DYNAMIC_ROLE: _read_dynamic_role}

@@ -1,0 +1,38 @@
+"""What we saw in a vault: plain frozen values that travel upwards. None of them has room for a secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+KV = "kv-v2"
+STATIC_ROLE = "database-static-role"
+DYNAMIC_ROLE = "database-dynamic-role"
+OURS = "afterdeck.dev/"  # custom metadata under other keys is not ours to show
+
+
+@dataclass(frozen=True, slots=True)
+class MountSeen:
+    """A secrets engine. `holds` says which kinds of secret we can list in it: none, for an engine that we do not
+    know.
+    """
+
+    path: str
+    engine: str
+    holds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSeen:
+    """That a secret exists, and its age."""
+
+    mount: str
+    path: str
+    kind: str
+    version: int | None = None  # of KV: the current one
+    versions: int = 0  # of KV: how many are kept
+    deleted: bool = False  # of KV: the current version is deleted or destroyed
+    created_at: datetime | None = None
+    changed_at: datetime | None = None  # the last new version, or the last rotation
+    rotation_seconds: int | None = None  # of a static role: how often the vault itself changes the password
+    username: str = ""  # of a static role
+    annotations: Mapping[str, str] = field(default_factory=dict)  # custom metadata under `afterdeck.dev/`

@@ -1,0 +1,52 @@
+"""The vault's answers, as far as we read them. No field for data: a value that came along is dropped while decoding."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Engine(msgspec.Struct):
+    type: str = ""
+    options: dict[str, str] | None = None
+
+
+class Version(msgspec.Struct):
+    deletion_time: str = ""
+    destroyed: bool = False
+
+
+class KvMetadata(msgspec.Struct):
+    created_time: datetime | None = None
+    updated_time: datetime | None = None
+    current_version: int = 0
+    versions: dict[str, Version] = {}
+    custom_metadata: dict[str, str] | None = None
+
+
+class StaticRole(msgspec.Struct):
+    username: str = ""
+    rotation_period: int | None = None
+    last_vault_rotation: datetime | None = None
+
+
+class Keys(msgspec.Struct):
+    keys: list[str] = []
+
+
+class Granted(msgspec.Struct):
+    """A token and how long it lasts; 0 seconds is for ever."""
+
+    client_token: str
+    lease_duration: int = 0
+    renewable: bool = False
+
+
+class LookedUp(msgspec.Struct):
+    ttl: int = 0
+    renewable: bool = False
+
+
+class HealthAnswer(msgspec.Struct):
+    initialized: bool = False
+    sealed: bool = True
+    version: str = ""
