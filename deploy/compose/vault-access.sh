@@ -1,0 +1,14 @@
+#!/bin/sh
+# Gives the portal an AppRole that may see which secrets there are, and never their values.
+set -eu
+bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
+
+bao policy write afterdeck - <<'HCL'
+path "secret/metadata/*" { capabilities = ["read", "list"] }
+HCL
+bao write auth/approle/role/afterdeck token_policies=afterdeck token_ttl=1h token_max_ttl=24h
+
+umask 077
+bao read -field=role_id auth/approle/role/afterdeck/role-id >/vault/role_id
+bao write -force -field=secret_id auth/approle/role/afterdeck/secret-id >/vault/secret_id
+chown 10001 /vault/role_id /vault/secret_id
