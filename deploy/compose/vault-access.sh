@@ -1,11 +1,9 @@
 #!/bin/sh
-# Gives the portal an AppRole that may see which secrets there are, and never their values.
+# Gives the portal an AppRole with the policy of deploy/vault/portal.hcl: it cannot read a value.
 set -eu
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 
-bao policy write afterdeck - <<'HCL'
-path "secret/metadata/*" { capabilities = ["read", "list"] }
-HCL
+bao policy write afterdeck /portal.hcl
 bao write auth/approle/role/afterdeck token_policies=afterdeck token_ttl=1h token_max_ttl=24h
 
 umask 077
