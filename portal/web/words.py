@@ -1,0 +1,69 @@
+"""How pages say spans, moments, people and digests, so that every page says them the same way.
+
+Units with a space, 24 h, relative under a day, then the weekday, then the date.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+def span(seconds: float) -> str:
+    """A duration with its two largest units: 0.4 s, 42 s, 1 min 05 s, 3 h 31 min, 2 d 4 h."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02d} s"
+    if whole < DAY:
+        return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+    return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def roughly(seconds: float) -> str:
+    """A duration with one unit, for ages and habits: 6 min, 3 h, 2 d."""
+    if seconds < MINUTE:
+        return f"{max(1, round(seconds))} s"
+    if seconds < HOUR:
+        return f"{round(seconds / MINUTE)} min"
+    if seconds < 2 * DAY:
+        return f"{round(seconds / HOUR)} h"
+    return f"{round(seconds / DAY)} d"
+
+
+def clock(at: datetime) -> str:
+    """The time of day with seconds, in the reader's time zone."""
+    return f"{timezone.localtime(at):%H:%M:%S}"
+
+
+def moment(at: datetime, now: datetime | None = None) -> str:
+    """When, as short as it stays clear: 14:26 today, Wed 14:26 within six days, else 12 Nov 2026, 14:26."""
+    there, here = timezone.localtime(at), timezone.localtime(now or timezone.now())
+    if there.date() == here.date():
+        return f"{there:%H:%M}"
+    if abs(there.date() - here.date()) < timedelta(days=6):
+        return f"{there:%a %H:%M}"
+    return f"{there.day} {there:%b %Y, %H:%M}"
+
+
+def people(names: Sequence[str], joint: str = "and") -> str:
+    """Jonas; Jonas and Ines; Jonas, Ines and Priya."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {joint} {names[-1]}"
+
+
+def short_digest(digest: str) -> str:
+    """Eight characters in two groups, as people compare them."""
+    return f"{digest[:4]} {digest[4:8]}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """1 pod, 2 pods; large numbers in groups of three."""
+    word = one if number == 1 else many or f"{one}s"
+    return f"{number:,} {word}".replace(",", "\u202f")
