@@ -18,7 +18,7 @@ from connectors.registry import register_connector
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import DYNAMIC_ROLE, KV, OURS, STATIC_ROLE, MountSeen, SecretSeen
 from connectors.vault.session import Question, Session
-from connectors.vault.wire import Engine, Keys, KvMetadata, StaticRole
+from connectors.vault.wire import Engine, Keys, KvMetadata, StaticRole, VisibleMounts
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +52,11 @@ class VaultServer:
 
     def list_mounts(self) -> list[MountSeen]:
         """The secrets engines, with what we can list in each."""
-        engines = self._session.ask(
-            lambda vault: vault.sys.list_mounted_secrets_engines(), dict[str, Engine], what="its secrets engines"
+        # Unlike sys/mounts this needs no right of its own, and shows only what the token can reach.
+        visible = self._session.ask(
+            lambda vault: vault.adapter.get("/v1/sys/internal/ui/mounts"), VisibleMounts, what="its secrets engines"
         )
-        mounts = [MountSeen(path.rstrip("/"), e.type, _holds(e)) for path, e in sorted(engines.items())]
+        mounts = [MountSeen(path.rstrip("/"), e.type, _holds(e)) for path, e in sorted(visible.secret.items())]
         return [mount for mount in mounts if mount.path not in VAULTS_OWN]
 
     def list_secrets(self, mount: MountSeen) -> Iterator[SecretSeen]:

@@ -10,6 +10,10 @@ class Engine(msgspec.Struct):
     options: dict[str, str] | None = None
 
 
+class VisibleMounts(msgspec.Struct):
+    secret: dict[str, Engine] = {}
+
+
 class Version(msgspec.Struct):
     deletion_time: str = ""
     destroyed: bool = False

@@ -1,0 +1,1 @@
+"""What holds for every action and every connector that is registered."""
