@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
 VENDOR := portal/static/portal/vendor/.built-from
+COLLECTED := staticfiles/staticfiles.json
 
 # The virtual environment's Python is the machine's; uv must not bring another, nor install elsewhere.
 export UV_PYTHON_DOWNLOADS := never
@@ -12,7 +13,7 @@ unexport UV_PROJECT_ENVIRONMENT VIRTUAL_ENV PYTHONPATH
 # Checks import the settings, which refuse to load without these. Nothing connects to them.
 CHECKS := AFTERDECK_SECRET_KEY=for-checks-only-for-checks-only-for-checks \
           AFTERDECK_DATABASE_URL=postgresql://nobody@localhost:1/nothing \
-          AFTERDECK_VALKEY_URL=redis://localhost:1/0
+          AFTERDECK_VALKEY_URL=redis://localhost:1/0 AFTERDECK_LOG_LEVEL=WARNING
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset test bench lint style types layers migrations
@@ -22,17 +23,17 @@ help: ## List what there is
 
 setup: .venv/.installed $(VENDOR) ## Install everything into .venv, build the front end
 
-demo: setup ## Start the portal and a whole world for it, then print the URL and the logins
+demo: setup $(COLLECTED) ## Start the portal and a whole world for it, then print the URL and the logins
 	@$(BIN)/python -m sandbox demo
 
 demo-reset: setup ## Forget the demo's data
 	@$(BIN)/python -m sandbox reset
 
-test: setup ## Run every suite, the browser's included (ARGS="tests/actions -x" runs less)
+test: setup $(COLLECTED) ## Run every suite, the browser's included (ARGS="tests/actions -x" runs less)
 	@$(BIN)/python -m tests.browser.chromium >/dev/null
 	@$(BIN)/pytest $(ARGS)
 
-bench: setup ## Measure, as ratios within one run
+bench: setup $(COLLECTED) ## Measure, as ratios within one run
 	@$(BIN)/python -m benchmarks
 
 lint: style types layers migrations ## Check style, types, layers and migrations
@@ -64,4 +65,9 @@ $(BIN)/uv:
 
 $(VENDOR): .venv/.installed $(addprefix portal/frontend/,build.py npm.py icons.txt package-lock.json)
 	@$(BIN)/python -m portal.frontend.build
+	@touch $@
+
+# Under the names of their hashes and compressed, as in production.
+$(COLLECTED): $(VENDOR) $(shell find portal/static -type f -not -path '*/vendor/*')
+	@$(CHECKS) $(BIN)/python manage.py collectstatic --noinput --clear --verbosity 0
 	@touch $@
