@@ -1,0 +1,1 @@
+"""Every way in, and what is served there."""
