@@ -1,6 +1,7 @@
 """Django's settings, derived from `configuration`. Nothing here is read from anywhere else."""
 
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 from csp.constants import NONE, SELF
@@ -9,6 +10,7 @@ from portal import configuration, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIGURATION = configuration.load()
+VERSION = version("afterdeck")
 _https = CONFIGURATION.base_url.scheme == "https"
 
 SECRET_KEY = CONFIGURATION.secret_key.get_secret_value()
@@ -65,7 +67,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "portal.web.shell.shell",
             ],
-            "builtins": ["portal.templatetags.afterdeck"],
+            "builtins": ["django.templatetags.static", "portal.templatetags.afterdeck"],
         },
     }
 ]
@@ -108,6 +110,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "portal.web.signin.locked_out"
 
 SESSION_COOKIE_NAME = "__Host-afterdeck" if _https else "afterdeck"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https
@@ -163,7 +166,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Afterdeck",
     "DESCRIPTION": "Everything the pages do, through the same gate.",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
 }

@@ -1,0 +1,27 @@
+"""Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
+
+Names other modules rely on: home, services, service (slug), action (action id, workload's id), requests, request (id), queue, audit,
+sign-in, sign-out, profile, theme, palette, live, healthz, readyz.
+"""
+
+from django.urls import include, path
+
+handler400 = "portal.web.errors.bad_request"
+handler403 = "portal.web.errors.forbidden"
+handler404 = "portal.web.errors.not_found"
+handler500 = "portal.web.errors.server_error"
+
+urlpatterns = [
+    path("", include("portal.web.home")),
+    path("", include("portal.web.services")),
+    path("", include("portal.web.action")),
+    path("", include("portal.web.requests")),
+    path("", include("portal.web.queue")),
+    path("", include("portal.web.audit")),
+    path("", include("portal.web.palette")),
+    path("", include("portal.web.profile")),
+    path("", include("portal.web.signin")),
+    path("", include("portal.web.live")),
+    path("", include("portal.web.health")),
+    path("api/", include("portal.api.urls")),
+]

@@ -1,0 +1,55 @@
+"""What every page shows around its own content: how much waits for a decision, what is simulated, what does not answer.
+
+Three queries at most, whatever there is, and none for a fragment that does not look: each value is read when a template asks.
+"""
+
+from functools import cached_property
+
+from django.http import HttpRequest
+
+from actions import queries as actions
+from inventory.models import Cluster, Person
+from inventory.queries import SystemState
+
+THEME_COOKIE = "afterdeck_theme"
+THEMES = ("light", "dark")
+
+
+class Shell:
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    @cached_property
+    def to_decide(self) -> int:
+        return actions.to_decide(self._person).count()
+
+    @cached_property
+    def clusters(self) -> list[SystemState]:
+        return [
+            SystemState("kubernetes", row.name, row.simulated, row.unreachable_since, row.problem)
+            for row in Cluster.objects.all()
+        ]
+
+    @cached_property
+    def simulated(self) -> bool:
+        return any(cluster.simulated for cluster in self.clusters)
+
+    @cached_property
+    def unreachable(self) -> list[SystemState]:
+        return [cluster for cluster in self.clusters if cluster.unreachable_since]
+
+    @cached_property
+    def teams(self) -> list[str]:
+        return list(self._person.groups.filter(team__isnull=False).order_by("team__slug").values_list("team__slug", flat=True))
+
+
+def theme_of(request: HttpRequest) -> str:
+    """"light", "dark", or "" for what the machine prefers."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+def shell(request: HttpRequest) -> dict[str, object]:
+    """Context processor. `user` is absent when Django renders an error before it knows who asks."""
+    person = getattr(request, "user", None)
+    return {"theme": theme_of(request), "shell": Shell(person) if isinstance(person, Person) else None}
