@@ -6,7 +6,6 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -31,7 +30,10 @@ import (
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllers "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"sigs.k8s.io/kwok/pkg/config"
 	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
+	"sigs.k8s.io/kwok/pkg/log"
+	"sigs.k8s.io/kwok/pkg/utils/signals"
 )
 
 var parts = map[string]func(){
@@ -66,7 +68,17 @@ func run(command *cobra.Command) {
 func nodes() {
 	// The API server's packages register --version on the global set; cobra would add it to KWOK's own and panic.
 	pflag.CommandLine = pflag.NewFlagSet("kwok", pflag.ExitOnError)
-	run(kwok.NewCommand(context.Background()))
+	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
+	flags.ParseErrorsAllowlist.UnknownFlags = true
+	flags.Usage = func() {}
+	ctx, _ := log.InitFlags(signals.SetupSignalContext(), flags)
+	ctx, err := config.InitFlags(ctx, flags)
+	if err == nil {
+		command := kwok.NewCommand(ctx)
+		command.PersistentFlags().AddFlagSet(flags)
+		err = command.ExecuteContext(ctx)
+	}
+	exitOn(err)
 }
 
 func faults() {
@@ -75,21 +87,20 @@ func faults() {
 	port := flags.String("port", "8474", "port of the HTTP API")
 	_ = flags.Parse(os.Args[1:]) // ExitOnError: it does not return one
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.New(os.Stderr))
-	if err := server.Listen(net.JoinHostPort(*host, *port)); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	exitOn(server.Listen(net.JoinHostPort(*host, *port)))
 }
 
 // The API server makes its own certificate, but wants to be given the key that signs ServiceAccount tokens.
 func signingKey() {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err == nil {
-		var pem []byte
-		if pem, err = keyutil.MarshalPrivateKeyToPEM(key); err == nil {
-			_, err = os.Stdout.Write(pem)
-		}
-	}
+	exitOn(err)
+	pem, err := keyutil.MarshalPrivateKeyToPEM(key)
+	exitOn(err)
+	_, err = os.Stdout.Write(pem)
+	exitOn(err)
+}
+
+func exitOn(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -1,0 +1,74 @@
+"""`python -m sandbox demo | up | reset`: the demo, only its servers, and forgetting it.
+
+Stops everything it started on Ctrl-C; if it is killed instead, the kernel does.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from sandbox.processes import PartFailed
+from sandbox.stack import Endpoints, Stack
+from sandbox.state import State, write_private
+
+STARTED = time.monotonic()
+
+
+def say(line: str) -> None:
+    print(f"[{time.monotonic() - STARTED:5.1f} s] {line}", flush=True)
+
+
+def directory() -> Path:
+    """Where the demo keeps everything it has."""
+    return Path(os.environ.get("AFTERDECK_DEMO_DIR") or Path.home() / ".local" / "share" / "afterdeck" / "demo")
+
+
+def write_endpoints(root: Path, endpoints: Endpoints) -> Path:
+    path = root / "endpoints.json"
+    write_private(path, json.dumps(asdict(endpoints), indent=2, default=str))
+    return path
+
+
+def up(root: Path) -> None:
+    stack = Stack(root, say=say)
+    try:
+        path = write_endpoints(root, stack.start())
+        say(f"Everything runs. Its endpoints are in {path}; Ctrl-C stops it.")
+        threading.Event().wait()
+    finally:
+        stack.stop()
+
+
+def reset(root: Path) -> None:
+    if root.exists():
+        State(root).release()  # refuses while it is running
+        shutil.rmtree(root)
+    say(f"Forgot {root}")
+
+
+COMMANDS = {"up": up, "reset": reset}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both stop in order
+    try:
+        COMMANDS[parser.parse_args().command](directory())
+    except PartFailed as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
