@@ -1,8 +1,11 @@
 """The front end is what the packages publish, complete and nothing else."""
 
+import re
+
 import pytest
 
 from portal.frontend import build
+from tests.architecture.sources import ROOT
 
 OUTLINE = """<svg
   class="icon"
@@ -64,3 +67,13 @@ def test_what_was_built_is_what_pages_load():
 def test_every_listed_icon_is_in_the_sprite():
     sprite = (build.VENDOR / "icons.svg").read_text()
     assert [icon for icon in build.icon_ids() if f'<symbol id="{icon}"' not in sprite] == []
+
+
+def test_every_icon_that_a_page_names_is_in_the_sprite():
+    named = {
+        (page.name, icon)
+        for page in (ROOT / "templates").rglob("*.html")
+        for icon in re.findall(r"""{% icon ["']([^"']+)["']""", page.read_text())
+    }
+    assert named
+    assert {(page, icon) for page, icon in named if icon not in build.icon_ids()} == set()
