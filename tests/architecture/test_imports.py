@@ -11,7 +11,7 @@ from tests.architecture.sources import PACKAGES, ROOT
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
 
 
