@@ -7,8 +7,9 @@ wrong is one of `connectors.errors`.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar
 
+import msgspec
 from urllib3 import Timeout
 
 from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly
@@ -36,7 +37,8 @@ from connectors.names import kind as known_kind
 from connectors.protocol import Health
 from connectors.registry import register_connector
 
-T = TypeVar("T")
+Whole = dict[str, Any]
+"""An object as it came, read twice: for what we know of it, and for every field that two of them could differ in."""
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 HEALTH_TIMEOUT = Timeout(connect=2, read=2.5)
@@ -96,9 +98,9 @@ class KubernetesCluster:
     def read_workload(self, kind: str, namespace: str, name: str) -> WorkloadSeen:
         """Raises `Missing` when it is gone. Asks Argo CD's Application too, if one owns it."""
         path = single(known_kind(kind, WORKLOADS), namespace, name)
-        found = self._transport.get(path, wire.Workload, what=f"{kind} {namespace}/{name}")
-        seen = reading.workload(kind, found)
-        return replace(seen, owner=self._sync_policy(seen.owner))
+        whole = self._transport.get(path, Whole, what=f"{kind} {namespace}/{name}")
+        seen = reading.workload(kind, msgspec.convert(whole, wire.Workload))
+        return replace(seen, owner=self._sync_policy(seen.owner), fields=reading.fields(whole))
 
     def _sync_policy(self, owner: GitOpsOwner | None) -> GitOpsOwner | None:
         if owner is None or owner.kind != "argocd":
@@ -164,13 +166,14 @@ class KubernetesCluster:
         """The autoscaler that owns this workload's replicas."""
         target = f"{known_kind(ref.kind, WORKLOADS)}/{ref.name}"
         found = self._transport.pages(collection(AUTOSCALER, ref.namespace), wire.Autoscaler, what="autoscalers")
-        return next((seen for seen in map(reading.autoscaler, found) if seen.target == target), None)
+        ours = next((seen for seen in map(reading.autoscaler, found) if seen.target == target), None)
+        return None if ours is None else self.read_autoscaler(ours.ref.namespace, ours.ref.name)
 
     def read_autoscaler(self, namespace: str, name: str) -> AutoscalerSeen:
         path = single(AUTOSCALER, namespace, name)
-        found = self._transport.get(path, wire.Autoscaler, what=f"{AUTOSCALER} {namespace}/{name}")
-        seen = reading.autoscaler(found)
-        return replace(seen, owner=self._sync_policy(seen.owner))
+        whole = self._transport.get(path, Whole, what=f"{AUTOSCALER} {namespace}/{name}")
+        seen = reading.autoscaler(msgspec.convert(whole, wire.Autoscaler))
+        return replace(seen, owner=self._sync_policy(seen.owner), fields=reading.fields(whole))
 
     def budgets_of(self, workload: WorkloadSeen) -> list[BudgetSeen]:
         """The PodDisruptionBudgets that count its pods."""
@@ -196,7 +199,8 @@ class KubernetesCluster:
         """
         known_kind(ref.kind, WORKLOADS)
         patch = writing.restart(ref, stamp=stamp, execution=execution, seen=seen)
-        return reading.workload(ref.kind, self._write(ref, patch, wire.Workload, as_=as_, dry_run=dry_run))
+        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
+        return replace(reading.workload(ref.kind, msgspec.convert(whole, wire.Workload)), fields=reading.fields(whole))
 
     def scale(
         self, ref: ObjectRef, *, as_: Identity, replicas: int, execution: str, seen: str, dry_run: bool = False
@@ -204,7 +208,8 @@ class KubernetesCluster:
         """Set an absolute number of replicas, on the object itself: `/scale` would take neither annotation nor UID."""
         known_kind(ref.kind, SCALABLE)
         patch = writing.scale(ref, replicas=replicas, execution=execution, seen=seen)
-        return reading.workload(ref.kind, self._write(ref, patch, wire.Workload, as_=as_, dry_run=dry_run))
+        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
+        return replace(reading.workload(ref.kind, msgspec.convert(whole, wire.Workload)), fields=reading.fields(whole))
 
     def set_autoscaler_bounds(
         self,
@@ -222,12 +227,19 @@ class KubernetesCluster:
         patch = writing.autoscaler_bounds(
             ref, min_replicas=min_replicas, max_replicas=max_replicas, execution=execution, seen=seen
         )
-        return reading.autoscaler(self._write(ref, patch, wire.Autoscaler, as_=as_, dry_run=dry_run))
+        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
+        return replace(reading.autoscaler(msgspec.convert(whole, wire.Autoscaler)), fields=reading.fields(whole))
 
-    def _write(self, ref: ObjectRef, patch: writing.Patch, answer: type[T], *, as_: Identity, dry_run: bool) -> T:
+    def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> dict[str, Any]:
         path, headers = single(ref.kind, ref.namespace, ref.name), writing.impersonation(as_)
         if self.read_only and not dry_run:
             raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
         return self._transport.merge(
-            path, patch, answer, headers=headers, query=writing.options(dry_run=dry_run), what=str(ref)
+            path,
+            patch,
+            Whole,
+            headers=headers,
+            query=writing.options(dry_run=dry_run),
+            what=str(ref),
+            who=as_.user,
         )

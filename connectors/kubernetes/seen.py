@@ -106,6 +106,7 @@ class WorkloadSeen:
     managers: tuple[str, ...]  # who has written any of its fields, by field manager
     owner: GitOpsOwner | None
     created_at: datetime | None
+    fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,7 @@ class AutoscalerSeen:
     execution: str | None
     annotations: Mapping[str, str] = field(default_factory=dict)
     owner: GitOpsOwner | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def uid(self) -> str:

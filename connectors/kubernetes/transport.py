@@ -38,7 +38,9 @@ class Transport:
         self._client: Any = None  # untyped vendor's object; it does not leave this class
 
     def get(self, path: str, answer: type[T], *, what: str, query: Query = (), timeout: Timeout = TIMEOUT) -> T:
-        response = self._ask("GET", path, query, HTTPHeaderDict(), _Outgoing(b""), what, effect=False, timeout=timeout)
+        response = self._ask(
+            "GET", path, query, HTTPHeaderDict(), _Outgoing(b""), what, who="Afterdeck", effect=False, timeout=timeout
+        )
         return self._decode(response, answer, what, effect=False)
 
     def pages(self, path: str, item: type[T], *, what: str, query: Query = ()) -> Iterator[T]:
@@ -53,7 +55,15 @@ class Transport:
                 return
 
     def merge(
-        self, path: str, patch: Any, answer: type[T], *, headers: Iterable[tuple[str, str]], query: Query, what: str
+        self,
+        path: str,
+        patch: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
     ) -> T:
         """Send a JSON merge patch. Never sent twice, whatever happens."""
         outgoing = _Outgoing(msgspec.json.encode(patch))
@@ -61,7 +71,7 @@ class Transport:
         all_headers = HTTPHeaderDict(headers)
         all_headers["Content-Type"] = "application/merge-patch+json"
         all_headers["Content-Length"] = str(len(outgoing.content))
-        response = self._ask("PATCH", path, query, all_headers, outgoing, what, effect=effect, timeout=TIMEOUT)
+        response = self._ask("PATCH", path, query, all_headers, outgoing, what, who=who, effect=effect, timeout=TIMEOUT)
         return self._decode(response, answer, what, effect=effect)
 
     def _ask(
@@ -73,10 +83,10 @@ class Transport:
         outgoing: "_Outgoing",
         what: str,
         *,
+        who: str,
         effect: bool,
         timeout: Timeout,
     ) -> BaseHTTPResponse:
-        who = headers.get("Impersonate-User", "Afterdeck")
         try:
             pool, host, credentials = self._open()
             headers.extend({"Accept": "application/json", "User-Agent": "afterdeck", **credentials})

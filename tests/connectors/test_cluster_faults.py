@@ -1,0 +1,167 @@
+"""When the network fails we know one thing for certain: whether anything was sent."""
+
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import urllib3
+import yaml
+
+from connectors.errors import Transient, Unknown
+from connectors.kubernetes.cluster import KubernetesCluster
+from connectors.kubernetes.configuration import ClusterConfig
+from tests.connectors.conftest import MIRA
+
+STAMP = "2026-11-23T09:30:00Z"
+
+
+class Wire:
+    """The network between us and the cluster, which a test can break."""
+
+    def __init__(self, toxiproxy: str, upstream: str) -> None:
+        self._toxiproxy, self._name = toxiproxy, f"wire-{secrets.token_hex(4)}"
+        made = self._ask("POST", "", name=self._name, listen="127.0.0.1:0", upstream=upstream)
+        self.address = made["listen"]
+
+    def lose_answers(self) -> None:
+        """Requests arrive; what the server answers does not, and after a second the connection is closed."""
+        self._toxic("timeout", "downstream", {"timeout": 1000})
+
+    def lose_requests(self) -> None:
+        self._toxic("timeout", "upstream", {"timeout": 1000})
+
+    def cut(self) -> None:
+        self._ask("POST", f"/{self._name}", enabled=False)
+
+    def remove(self) -> None:
+        self._ask("DELETE", f"/{self._name}")
+
+    def _toxic(self, kind: str, stream: str, attributes: dict[str, int]) -> None:
+        self._ask("POST", f"/{self._name}/toxics", type=kind, stream=stream, attributes=attributes)
+
+    def _ask(self, method: str, path: str, **body: Any) -> Any:
+        answer = urllib3.request(method, f"{self._toxiproxy}/proxies{path}", json=body, headers={"User-Agent": "tests"})
+        assert answer.status < 300, answer.data
+        return answer.json() if answer.data else None
+
+
+@pytest.fixture
+def wire(stack) -> Iterator[Wire]:
+    made = Wire(stack.endpoints.toxiproxy_url, _kubeconfig(stack)["clusters"][0]["cluster"]["server"].split("//")[1])
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def far(stack, wire, tmp_path) -> KubernetesCluster:
+    """The same cluster, at the other end of the wire."""
+    return _at(f"https://{wire.address}", stack, tmp_path)
+
+
+def _kubeconfig(stack) -> Any:
+    return yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+
+
+def _at(address, stack, tmp_path) -> KubernetesCluster:
+    config = _kubeconfig(stack)
+    config["clusters"][0]["cluster"]["server"] = address
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+    return KubernetesCluster("far", ClusterConfig(path))
+
+
+def restart(cluster, workload):
+    return cluster.restart(workload.ref, as_=MIRA, stamp=STAMP, execution="execution-1", seen=workload.resource_version)
+
+
+def test_a_lost_answer_leaves_open_what_happened_and_nothing_is_sent_twice(far, wire, cluster, namespace, checkout):
+    assert far.health().ok  # the connection is there before the answers get lost
+    wire.lose_answers()
+
+    with pytest.raises(Unknown):
+        restart(far, checkout)
+
+    after = cluster.read_workload("Deployment", namespace.name, "checkout")
+    assert (after.execution, after.restarted_at) == ("execution-1", STAMP)  # reading back tells that it did
+    assert len(namespace.recorded("patch")) == 1
+
+
+def test_a_lost_request_leaves_open_what_happened_too(far, wire, cluster, namespace, checkout):
+    assert far.health().ok
+    wire.lose_requests()
+
+    with pytest.raises(Unknown):
+        restart(far, checkout)
+
+    assert cluster.read_workload("Deployment", namespace.name, "checkout").execution is None
+    assert namespace.recorded("patch") == []
+
+
+def test_a_lost_answer_to_a_dry_run_or_a_read_is_harmless(far, wire, checkout):
+    assert far.health().ok
+    wire.lose_answers()
+
+    with pytest.raises(Transient):
+        far.restart(checkout.ref, as_=MIRA, stamp=STAMP, execution="e", seen=checkout.resource_version, dry_run=True)
+    with pytest.raises(Transient):
+        far.read_workload("Deployment", checkout.ref.namespace, "checkout")
+
+
+def test_a_connection_that_never_comes_about_has_sent_nothing(far, wire, namespace, checkout):
+    wire.lose_answers()  # so the TLS handshake does not end
+
+    with pytest.raises(Transient, match="Nothing was sent"):
+        restart(far, checkout)
+
+    assert namespace.recorded("patch") == []
+
+
+def test_a_write_to_a_cluster_that_is_cut_off_has_sent_nothing(far, wire, checkout):
+    wire.cut()
+
+    with pytest.raises(Transient, match="cannot be reached"):
+        restart(far, checkout)
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time(stack, tmp_path, checkout):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        cluster = _at(f"https://127.0.0.1:{silent.getsockname()[1]}", stack, tmp_path)
+        for call in (lambda: restart(cluster, checkout), lambda: cluster.namespaces()):
+            started = time.monotonic()
+            with pytest.raises(Transient):
+                call()
+            assert time.monotonic() - started < 5
+
+
+def test_a_server_with_another_certificate_gets_nothing(stack, tmp_path, checkout):
+    config = _kubeconfig(stack)
+    del config["clusters"][0]["cluster"]["certificate-authority"]
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config))
+
+    with pytest.raises(Transient, match="No trusted connection"):
+        restart(KubernetesCluster("other", ClusterConfig(path)), checkout)
+
+
+@pytest.mark.parametrize("text", ["", "{", "- a\n- b", "clusters: 7", "apiVersion: v1\nkind: Config\n", "\x00"])
+def test_a_kubeconfig_that_makes_no_sense_is_said_to_be_so(tmp_path, text):
+    path = tmp_path / "kubeconfig"
+    path.write_text(text)
+
+    health = KubernetesCluster("torn", ClusterConfig(path)).health()
+
+    assert not health.ok
+    assert "kubeconfig of the cluster torn cannot be used" in health.sentence
+
+
+def test_a_kubeconfig_that_was_repaired_works_without_a_restart_of_ours(stack, tmp_path):
+    path = tmp_path / "kubeconfig"
+    cluster = KubernetesCluster("mended", ClusterConfig(path))
+    assert not cluster.health().ok
+
+    path.write_bytes(stack.endpoints.kubeconfig_portal.read_bytes())
+
+    assert cluster.health().ok
