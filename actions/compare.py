@@ -18,7 +18,7 @@ LABELS = {
     "no_undo": "Undo",
     "no_revert": "If it goes wrong",
 }
-MACHINERY = {"steps", "revert", "eject", "numbers"}
+MACHINERY = {"steps", "revert", "eject"}
 """Parts that follow from the others; they count for the digest, but a person reads the lines above."""
 
 

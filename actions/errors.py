@@ -33,7 +33,13 @@ class NotAllowed(Refused):
 
 
 class CannotPlanNow(Refused):
+    """`temporary` when the outside did not answer, so that the same question may be answered later."""
+
     code, status, title = "cannot-plan", 409, "Cannot plan"
+
+    def __init__(self, text: str, *, temporary: bool = False) -> None:
+        super().__init__(text)
+        self.temporary = temporary
 
 
 class Denied(Refused):

@@ -78,8 +78,9 @@ def update(row: Execution, changes: Mapping[str, object]) -> None:
 
 
 def _update(row: Request | Execution, values: Mapping[str, object]) -> None:
-    rows = type(row)._default_manager.filter(pk=row.pk, state=row.state)
     if isinstance(row, Execution):
-        rows = rows.filter(fence=row.fence)
-    if rows.update(**values) != 1:
+        changed = Execution.objects.filter(pk=row.pk, state=row.state, fence=row.fence).update(**values)
+    else:
+        changed = Request.objects.filter(pk=row.pk, state=row.state).update(**values)
+    if changed != 1:
         raise Lost(f"{type(row).__name__} {row.pk} is no longer {row.state}.")

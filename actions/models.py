@@ -39,6 +39,12 @@ class Request(models.Model):
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     planned_in_ms = models.PositiveIntegerField(default=0)
+    submission_key = models.CharField(
+        max_length=100,
+        null=True,
+        unique=True,
+        help_text="One form or Idempotency-Key makes one request, however often it is sent",
+    )
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -130,7 +136,9 @@ class JournalEntry(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["execution", "phase", "step"], condition=~models.Q(phase="note"), name="journal_one_row_per_step"
+                fields=["execution", "phase", "step"],
+                condition=~models.Q(phase="note"),
+                name="journal_one_row_per_step",
             )
         ]
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from connectors import registry as connectors
-from connectors.errors import ConnectorError, Missing
+from connectors.errors import ConnectorError, Missing, Transient
 from connectors.kubernetes import OPERATORS, Identity, ObjectRef
 from inventory.models import Person, Workload
 
@@ -70,14 +70,18 @@ def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = 
 def make_plan(action: AnyAction, target: Target, params: Params, world: World) -> Plan:
     """Ask the action for its plan. Raises `CannotPlanNow` with one sentence, whatever went wrong outside."""
     if target.ref.kind not in action.kinds:
-        raise CannotPlanNow(f"{action.title} works on {', '.join(action.kinds)}. {target.label} is a {target.ref.kind}.")
+        raise CannotPlanNow(
+            f"{action.title} works on {', '.join(action.kinds)}. {target.label} is a {target.ref.kind}."
+        )
     try:
         return _tidy(action.plan(target, params, world))
     except CannotPlan as refusal:
         raise CannotPlanNow(str(refusal)) from refusal
     except ConnectorError as problem:
-        detail = f" The server said: {problem.detail}" if problem.detail and problem.detail not in problem.sentence else ""
-        raise CannotPlanNow(f"{problem.sentence}{detail}") from problem
+        detail = (
+            f" The server said: {problem.detail}" if problem.detail and problem.detail not in problem.sentence else ""
+        )
+        raise CannotPlanNow(f"{problem.sentence}{detail}", temporary=isinstance(problem, Transient)) from problem
 
 
 def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Any]:
@@ -87,7 +91,7 @@ def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str
     except CannotPlan as refusal:
         raise CannotPlanNow(str(refusal)) from refusal
     except ConnectorError as problem:
-        raise CannotPlanNow(problem.sentence) from problem
+        raise CannotPlanNow(problem.sentence, temporary=isinstance(problem, Transient)) from problem
 
 
 def _tidy(plan: Plan) -> Plan:

@@ -1,8 +1,8 @@
 """The contract of an action: one Python file that plans, applies, verifies and takes back.
 
 Plans, steps and verdicts are frozen values. What is inside `Plan.content()` is what happens, and its digest is what an approver
-signs; `impact` is what we observed around it, shown to people and outside the digest, because a pod more or less ready does not
-change what would be done.
+signs; `impact` and `numbers` are what we observed around it, shown to people and to the policy but outside the digest, because a
+pod more or less, which an autoscaler may add at any moment, does not change what would be done.
 """
 
 from abc import ABC, abstractmethod
@@ -39,6 +39,10 @@ P = TypeVar("P", bound=Params)
 
 class CannotPlan(Exception):
     """What is asked for cannot be planned; the text says why and what to do next."""
+
+
+class Drifted(Exception):
+    """Just before the effect, the object is no longer what was planned on. Nothing was changed; the text says what differs."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,7 @@ class Plan:
 
     `preconditions` must still hold when it runs. `revert` is the inverse used when verification fails, empty when there is none
     and `no_revert` says why. `soak_seconds` is how long the result must stay good; `deadline_seconds` how long it may take to get
-    there. `numbers` feeds the policy.
+    there. `numbers` feeds the policy and is not signed.
     """
 
     action: str
@@ -115,7 +119,7 @@ class Plan:
     eject: tuple[str, ...]
     soak_seconds: int
     deadline_seconds: int
-    numbers: Mapping[str, int | float]
+    numbers: Mapping[str, int | float] = field(default_factory=dict)
     impact: tuple[Impact, ...] = ()
 
     def content(self) -> dict[str, Any]:
@@ -145,7 +149,6 @@ class Plan:
             "eject": list(self.eject),
             "soak_seconds": self.soak_seconds,
             "deadline_seconds": self.deadline_seconds,
-            "numbers": dict(self.numbers),
         }  # fmt: skip
 
     @property
@@ -162,7 +165,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def plan_from(content: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan from its stored content. The impact is not part of it."""
+    """Rebuild a plan from its stored content. What was observed around it is not part of it."""
     target = content["target"]
     return Plan(
         action=content["action"],
@@ -183,7 +186,6 @@ def plan_from(content: Mapping[str, Any]) -> Plan:
         eject=tuple(content["eject"]),
         soak_seconds=content["soak_seconds"],
         deadline_seconds=content["deadline_seconds"],
-        numbers=content["numbers"],
     )  # fmt: skip
 
 
@@ -212,7 +214,7 @@ class Run:
     """What an effect may know of the run it belongs to. `stamp` is RFC 3339, chosen once per run.
 
     `applied_at` is when the steps were done; `good_since` is when the present stretch of good observations began, or None, and
-    `baseline` the evidence of that moment.
+    `baseline` the evidence of that moment. `evidence` is what `apply` returned, of all steps together.
     """
 
     id: str
@@ -220,6 +222,7 @@ class Run:
     applied_at: datetime | None = None
     good_since: datetime | None = None
     baseline: Mapping[str, str | int] = field(default_factory=dict)
+    evidence: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,13 @@ class World:
     now: datetime
     soak_seconds: int = 30
     run: Run | None = None
+
+    @property
+    def current_run(self) -> Run:
+        """The run an effect belongs to. Raises `LookupError` while planning: nothing may be done then."""
+        if self.run is None:
+            raise LookupError("There is no run while planning.")
+        return self.run
 
 
 class Action(ABC, Generic[P]):
@@ -256,7 +266,8 @@ class Action(ABC, Generic[P]):
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
         """Do one step so that a second call changes nothing, and return evidence read back from the outside.
 
-        Raises the connector's errors; `Unknown` when nobody can say whether it happened.
+        Reads first: if the step is there already by this run, it is confirmed without another write. Raises `Drifted`, and the
+        connector's errors; `Unknown` when nobody can say whether it happened.
         """
 
     @abstractmethod

@@ -15,7 +15,15 @@ from inventory.models import Person, Service, Workload
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
 
-RELATED = ("service__team", "environment", "workload__cluster", "requester", "round", "execution", "execution__cancel_requested_by")
+RELATED = (
+    "service__team",
+    "environment",
+    "workload__cluster",
+    "requester",
+    "round",
+    "execution",
+    "execution__cancel_requested_by",
+)
 
 
 def requests_visible_to(person: Person) -> QuerySet[Request]:
@@ -24,7 +32,9 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
     if person.has_perm(f"inventory.{inventory.VIEW}"):
         return rows
     return rows.filter(
-        Q(service__in=inventory.services_visible_to(person)) | Q(requester=person) | Q(round__candidates__contains=[person.identity])
+        Q(service__in=inventory.services_visible_to(person))
+        | Q(requester=person)
+        | Q(round__candidates__contains=[person.identity])
     )
 
 
@@ -35,7 +45,8 @@ def request_for(person: Person, request_id: int) -> Request | None:
 def page_of(rows: QuerySet[Request], *, before: tuple[datetime, int] | None, size: int) -> list[Request]:
     """One page, newest first, of at most `size` + 1 rows (the extra one tells that there is more)."""
     if before is not None:
-        rows = rows.extra(where=["(actions_request.created_at, actions_request.id) < (%s, %s)"], params=list(before))  # noqa: S610  # a row comparison stays flat at 10 M rows; the ORM's OR form does not
+        # a row comparison stays flat at 10 M rows; the ORM's OR form does not
+        rows = rows.extra(where=["(actions_request.created_at, actions_request.id) < (%s, %s)"], params=list(before))
     return list(rows.order_by("-created_at", "-id")[: size + 1])
 
 
@@ -67,7 +78,9 @@ def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
 
 
 def decided_by(person: Person, limit: int = 50) -> list[Vote]:
-    return list(Vote.objects.filter(identity=person.identity).select_related("round__request__service").order_by("-at")[:limit])
+    return list(
+        Vote.objects.filter(identity=person.identity).select_related("round__request__service").order_by("-at")[:limit]
+    )
 
 
 def need_requester(person: Person, limit: int = 20) -> QuerySet[Request]:
@@ -153,10 +166,12 @@ def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
     """The median wait for an approval there, of the last 50 that were decided."""
     spans = (
         Request.objects.filter(
-            service__team=service.team, environment=environment_id, round__state__in=[Round.State.APPROVED, Round.State.REJECTED]
+            service__team=service.team,
+            environment=environment_id,
+            round__state__in=[Round.State.APPROVED, Round.State.REJECTED],
         )
         .order_by("-id")
-        .values_list("created_at", "decided_at")[:50]
+        .values_list("created_at", "round__closed_at")[:50]
     )
     seconds = [(decided - created).total_seconds() for created, decided in spans if decided]
     return statistics.median(seconds) if seconds else None
@@ -164,7 +179,9 @@ def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
 
 def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
     return (
-        Request.objects.filter(action=request.action, service=request.service, environment=request.environment, pk__lt=request.pk)
+        Request.objects.filter(
+            action=request.action, service=request.service, environment=request.environment, pk__lt=request.pk
+        )
         .select_related("requester", "execution", "round")
         .prefetch_related("round__votes__voter")
         .order_by("-id")[:limit]
@@ -173,4 +190,18 @@ def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
 
 def ended_today(person: Person) -> int:
     start = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
-    return requests_visible_to(person).filter(execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gte=start).count()
+    return (
+        requests_visible_to(person)
+        .filter(execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gte=start)
+        .count()
+    )
+
+
+def usual_plan_ms(action: str, cluster_id: int) -> int | None:
+    """The median time that planning this action on that cluster took, of the last 20 requests."""
+    spans = list(
+        Request.objects.filter(action=action, workload__cluster=cluster_id)
+        .order_by("-id")
+        .values_list("planned_in_ms", flat=True)[:20]
+    )
+    return round(statistics.median(spans)) if spans else None

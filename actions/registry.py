@@ -32,7 +32,7 @@ def register(action: A) -> A:
     for attribute, wanted in (("title", str), ("icon", str), ("risk", Risk), ("target", TargetKind), ("kinds", tuple)):
         if not isinstance(getattr(action, attribute, None), wanted):
             raise TypeError(f"{name}.{attribute} must be a {wanted.__name__}.")
-    if not (isinstance(getattr(action, "params", None), type) and issubclass(action.params, Params)):
+    if not (isinstance(action.__dict__.get("params"), type) and issubclass(action.__dict__["params"], Params)):
         raise TypeError(f"{name}.params must be a subclass of actions.protocol.Params.")
     if action.id in _actions and type(_actions[action.id]) is not action:
         raise ValueError(f"Action id {action.id!r} is taken by {type(_actions[action.id]).__name__}.")
@@ -60,3 +60,10 @@ def action_named(action_id: str) -> AnyAction:
         return _actions[action_id]
     except KeyError:
         raise UnknownAction(f"There is no action {action_id!r}. Known: {', '.join(sorted(_actions))}.") from None
+
+
+def title_of(action_id: str) -> str:
+    """What people call an action, also one that is no longer installed: history outlives plugins."""
+    _load()
+    action = _actions.get(action_id)
+    return action.title if action else action_id.replace("-", " ").capitalize()

@@ -1,5 +1,6 @@
 """Gathers the typed facts a policy sees about one plan, and asks the policy."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -17,7 +18,7 @@ from approvals.facts import (
     TargetFacts,
 )
 from inventory import queries as inventory
-from inventory.models import Person, Workload
+from inventory.models import Person, Service, Workload
 
 from .models import Request
 from .protocol import Plan
@@ -31,21 +32,18 @@ def current_policy() -> loader.Policy:
     return loader.load(settings.CONFIGURATION.policy_dir or loader.DEFAULT_DIRECTORY)
 
 
-def rule(
-    action: AnyAction, workload: Workload, person: Person, now: datetime, plan: Plan | None = None, undo_of: Request | None = None
-) -> Ruling:
-    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
-    return policy.evaluate(facts_about(action, workload, person, now, plan, undo_of), current_policy())
+@dataclass(frozen=True)
+class Standing:
+    """What a person is to a service: the same for all its workloads and actions, so it is looked up once for many rulings."""
+
+    actor: ActorFacts
+    approvers: tuple[Approver, ...]
 
 
-def facts_about(
-    action: AnyAction, workload: Workload, person: Person, now: datetime, plan: Plan | None, undo_of: Request | None
-) -> Facts:
-    service, environment = workload.service, workload.environment
-    team = service.team
-    approvers = inventory.approvers_of(team)
+def standing_of(person: Person, service: Service) -> Standing:
+    approvers = inventory.approvers_of(service.team)
     owner = inventory.is_owner(person, service)
-    return Facts(
+    return Standing(
         actor=ActorFacts(
             name=person.name,
             is_owner=owner,
@@ -54,6 +52,37 @@ def facts_about(
             may_ask=owner or inventory.may_ask(person, service),
             teams=tuple(sorted(person.groups.filter(team__isnull=False).values_list("team__slug", flat=True))),
         ),
+        approvers=tuple(Approver(each.identity, each.username, each.name) for each in approvers),
+    )
+
+
+def rule(
+    action: AnyAction,
+    workload: Workload,
+    person: Person,
+    now: datetime,
+    plan: Plan | None = None,
+    undo_of: Request | None = None,
+    standing: Standing | None = None,
+) -> Ruling:
+    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
+    return policy.evaluate(facts_about(action, workload, person, now, plan, undo_of, standing), current_policy())
+
+
+def facts_about(
+    action: AnyAction,
+    workload: Workload,
+    person: Person,
+    now: datetime,
+    plan: Plan | None,
+    undo_of: Request | None,
+    standing: Standing | None = None,
+) -> Facts:
+    service, environment = workload.service, workload.environment
+    team = service.team
+    stands = standing or standing_of(person, service)
+    return Facts(
+        actor=stands.actor,
         action=ActionFacts(action.id, int(action.risk)),
         target=TargetFacts(
             kind=action.target.value,
@@ -68,7 +97,7 @@ def facts_about(
         context=_context(undo_of, person, now),
         now=now,
         requester_identity=person.identity,
-        people={OWNING_TEAM_APPROVERS: tuple(Approver(each.identity, each.username, each.name) for each in approvers)},
+        people={OWNING_TEAM_APPROVERS: stands.approvers},
     )
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from approvals import services as approvals
@@ -52,7 +52,13 @@ def actor_of(person: Person) -> Actor:
 
 
 def preview(
-    *, actor: Person, action: str, target: int, params: Mapping[str, Any], from_form: bool = False, undo_of: Request | None = None
+    *,
+    actor: Person,
+    action: str,
+    target: int,
+    params: Mapping[str, Any],
+    from_form: bool = False,
+    undo_of: Request | None = None,
 ) -> Preview:
     """Plan and ask the policy, without writing anything. `target` is a workload's id.
 
@@ -79,13 +85,18 @@ def submit(
     digest: str | None = None,
     from_form: bool = False,
     undo_of: Request | None = None,
+    submission_key: str | None = None,
 ) -> Request:
     """Ask for an action. Runs at once, waits for approvers, or is denied; the record says which and why.
 
-    `digest` is the plan the person looked at: if it is given and no longer true, nothing is submitted. Raises `NotFound`,
-    `BadParams`, `CannotPlanNow`, `PlanChanged`, `Denied`.
+    `digest` is the plan the person looked at: if it is given and no longer true, nothing is submitted. The same `submission_key`
+    by the same person returns the request it made before. Raises `NotFound`, `BadParams`, `CannotPlanNow`, `PlanChanged`,
+    `Denied`.
     """
     text = _reason(reason)
+    key = _key(actor, submission_key)
+    if earlier := _made_before(key):
+        return earlier
     try:
         seen = preview(actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of)
     except CannotPlanNow as problem:
@@ -93,10 +104,15 @@ def submit(
         raise
     if digest is not None and digest != seen.plan.digest:
         raise PlanChanged("What would happen has changed since you looked. Look at the new plan below, then ask again.")
-    with transaction.atomic():
-        request = _create(seen, actor, text, entrance, undo_of)
-        if seen.ruling.effect is Effect.ALLOW:
-            _queue(request, request.created_at)
+    try:
+        with transaction.atomic():
+            request = _create(seen, actor, text, entrance, undo_of, key)
+            if seen.ruling.effect is Effect.ALLOW:
+                _queue(request, request.created_at)
+    except IntegrityError:
+        if earlier := _made_before(key):
+            return earlier  # the twin of this submission was faster
+        raise
     if seen.ruling.effect is Effect.DENY:
         raise Denied(seen.ruling.why, request.pk, seen.ruling.deciding_rules)
     return request
@@ -111,7 +127,9 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
     voter = approvals.Voter(actor.pk, actor.identity, actor.name, inventory.is_approver(actor, request.service.team))
     try:
         with transaction.atomic():
-            outcome = approvals.cast_vote(asked, voter=voter, approve=approve, digest=digest, note=note[:MAX_REASON], now=now)
+            outcome = approvals.cast_vote(
+                asked, voter=voter, approve=approve, digest=digest, note=note[:MAX_REASON], now=now
+            )
             word = "approve" if approve else "reject"
             writer.record(Event(
                 "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
@@ -154,7 +172,9 @@ def withdraw(*, actor: Person, request: Request) -> Request:
             if request.round is not None:
                 approvals.close_round(request.round, now=timezone.now())
     except (Lost, lifecycle.Impossible) as late:
-        raise TooLate("It is too late to withdraw: it was decided or has begun. A run can be cancelled instead.") from late
+        raise TooLate(
+            "It is too late to withdraw: it was decided or has begun. A run can be cancelled instead."
+        ) from late
     return request
 
 
@@ -163,7 +183,9 @@ def cancel(*, actor: Person, request: Request) -> Execution:
 
     Raises `NotAllowed`, `TooLate`.
     """
-    if not (actor.identity == request.requester.identity or inventory.is_owner(actor, request.service) or actor.is_superuser):
+    if not (
+        actor.identity == request.requester.identity or inventory.is_owner(actor, request.service) or actor.is_superuser
+    ):
         raise NotAllowed("Only the requester, the owning team or an administrator can cancel this run.")
     execution = Execution.objects.filter(request=request).first()
     if execution is None:
@@ -176,21 +198,33 @@ def cancel(*, actor: Person, request: Request) -> Execution:
             locked.cancel_requested_by = actor
             locked.run_after = timezone.now()
             locked.save(update_fields=["cancel_requested_by", "run_after"])
-            writer.record(Event("execution.cancel_requested", actor_of(actor), "stop at the next step", lifecycle.about(locked)))
+            writer.record(
+                Event("execution.cancel_requested", actor_of(actor), "stop at the next step", lifecycle.about(locked))
+            )
         transaction.on_commit(lambda: bell.ring(locked.pk))
         transaction.on_commit(lambda: bell.announce(request.pk))
     return locked
 
 
-def undo(*, actor: Person, request: Request, reason: str, entrance: str, digest: str | None = None) -> Request:
+def undo(
+    *,
+    actor: Person,
+    request: Request,
+    reason: str,
+    entrance: str,
+    digest: str | None = None,
+    submission_key: str | None = None,
+) -> Request:
     """Ask for the deliberate inverse of a run that succeeded. Raises what `submit` raises, and `TooLate`."""
+    if earlier := _made_before(_key(actor, submission_key)):
+        return earlier
     params = undo_params(request)
     workload = request.workload
     if workload is None:
         raise TooLate("What this acted on is gone.")
     return submit(
         actor=actor, action=request.action, target=workload.pk, params=params, reason=reason, entrance=entrance, digest=digest,
-        undo_of=request,
+        undo_of=request, submission_key=submission_key,
     )  # fmt: skip
 
 
@@ -248,6 +282,14 @@ def _workload(person: Person, target: int) -> Workload:
     return workload
 
 
+def _key(actor: Person, submission_key: str | None) -> str | None:
+    return f"{actor.pk}:{submission_key[:64]}" if submission_key else None
+
+
+def _made_before(key: str | None) -> Request | None:
+    return Request.objects.filter(submission_key=key).first() if key else None
+
+
 def _reason(reason: str) -> str:
     text = reason.replace("\x00", "").strip()
     if not text:
@@ -257,7 +299,9 @@ def _reason(reason: str) -> str:
     return text
 
 
-def _create(seen: Preview, actor: Person, reason: str, entrance: str, undo_of: Request | None) -> Request:
+def _create(
+    seen: Preview, actor: Person, reason: str, entrance: str, undo_of: Request | None, key: str | None
+) -> Request:
     now = timezone.now()
     state = {
         Effect.ALLOW: RequestState.APPROVED, Effect.NEEDS: RequestState.AWAITING_APPROVAL, Effect.DENY: RequestState.DENIED,
@@ -292,6 +336,7 @@ def _create(seen: Preview, actor: Person, reason: str, entrance: str, undo_of: R
         created_at=now,
         decided_at=None if asked else now,
         planned_in_ms=seen.planned_in_ms,
+        submission_key=key,
     )
     _record_created(request, seen, actor)
     transaction.on_commit(lambda: bell.announce(request.pk))
@@ -320,9 +365,17 @@ def _record_created(request: Request, seen: Preview, actor: Person) -> None:
 def _queue(request: Request, now: datetime) -> Execution:
     """Put the run in line. Its stamp is chosen here, once, so that whoever repeats a step writes the same."""
     execution = Execution.objects.create(
-        request=request, target_key=request.target_key, stamp=now.isoformat(timespec="seconds"), run_after=now, queued_at=now
+        request=request,
+        target_key=request.target_key,
+        stamp=now.isoformat(timespec="seconds"),
+        run_after=now,
+        queued_at=now,
     )
-    writer.record(Event("execution.queued", SYSTEM, "in line for a worker", lifecycle.about(execution), {"stamp": execution.stamp}))
+    writer.record(
+        Event(
+            "execution.queued", SYSTEM, "in line for a worker", lifecycle.about(execution), {"stamp": execution.stamp}
+        )
+    )
     transaction.on_commit(lambda: bell.ring(execution.pk))
     return execution
 
@@ -346,5 +399,11 @@ def _record_refused_plan(actor: Person, action: str, target: int, problem: str) 
 def _record_refused_vote(actor: Person, request: Request, refusal: approvals.VoteRefused) -> None:
     with transaction.atomic():
         writer.record(
-            Event("vote.refused", actor_of(actor), f"{refusal}: {refusal.rule}", lifecycle.about(request), {"rule": refusal.rule})
+            Event(
+                "vote.refused",
+                actor_of(actor),
+                f"{refusal}: {refusal.rule}",
+                lifecycle.about(request),
+                {"rule": refusal.rule},
+            )
         )

@@ -99,7 +99,9 @@ def load(directory: Path = DEFAULT_DIRECTORY) -> Policy:
     for path in sorted(directory.glob("*.yaml")):
         found.extend(_read(path))
     if not found:
-        raise BadPolicy(f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant.")
+        raise BadPolicy(
+            f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant."
+        )
     if len(found) > MAX_RULES:
         raise BadPolicy(f"{directory}: {len(found)} rules, at most {MAX_RULES}.")
     rules, seen = [], dict[str, str]()
@@ -128,7 +130,8 @@ def _read(path: Path) -> Iterator[tuple[str, RuleText]]:
             text = RuleText.model_validate(item)
         except ValidationError as problem:
             reasons = "; ".join(
-                f"{'.'.join(map(str, error['loc'])) or 'rule'}: {error['msg']}" for error in problem.errors(include_url=False)
+                f"{'.'.join(map(str, error['loc'])) or 'rule'}: {error['msg']}"
+                for error in problem.errors(include_url=False)
             )
             raise BadPolicy(f"{where}: {reasons}") from problem
         if sum(effect is not None for effect in (text.allow, text.deny, text.needs)) != 1:
@@ -161,7 +164,9 @@ def _check_nesting(where: str, text: RuleText) -> None:
     if deepest > MAX_NESTING:
         raise BadPolicy(f"{where}: rule {text.id}: nested {deepest} deep, at most {MAX_NESTING}.")
     if re.search(r"\.(map|filter|all|exists|exists_one|matches)\s*\(", text.when):
-        raise BadPolicy(f"{where}: rule {text.id}: loops and regular expressions have no bound here; compare facts directly.")
+        raise BadPolicy(
+            f"{where}: rule {text.id}: loops and regular expressions have no bound here; compare facts directly."
+        )
 
 
 def _check_names(where: str, text: RuleText, tree: Any) -> None:

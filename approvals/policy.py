@@ -24,7 +24,13 @@ def evaluate(facts: Facts, policy: Policy) -> Ruling:
     for rule in policy.rules:
         matches = _matches(rule, values)
         if matches is None:
-            answers.append(RuleAnswer(rule.id, Effect.DENY, f"Rule {rule.id} could not be evaluated, so the answer is no. Tell an administrator."))
+            answers.append(
+                RuleAnswer(
+                    rule.id,
+                    Effect.DENY,
+                    f"Rule {rule.id} could not be evaluated, so the answer is no. Tell an administrator.",
+                )
+            )
             continue
         if not matches:
             continue
@@ -40,7 +46,9 @@ def evaluate(facts: Facts, policy: Policy) -> Ruling:
         else:
             answers.append(RuleAnswer(rule.id, Effect.ALLOW, because))
     if not answers:
-        answers.append(RuleAnswer("no-rule-matches", Effect.DENY, "No rule of the policy speaks about this, so the answer is no."))
+        answers.append(
+            RuleAnswer("no-rule-matches", Effect.DENY, "No rule of the policy speaks about this, so the answer is no.")
+        )
     effects = {answer.effect for answer in answers}
     effect = next(each for each in (Effect.DENY, Effect.NEEDS, Effect.ALLOW) if each in effects)
     kept = tuple(requirements) if effect is Effect.NEEDS else ()

@@ -62,9 +62,7 @@ def requirements_of(asked: Round) -> tuple[Requirement, ...]:
     )
 
 
-def cast_vote(
-    asked: Round, *, voter: Voter, approve: bool, digest: str, note: str, now: datetime
-) -> Outcome:
+def cast_vote(asked: Round, *, voter: Voter, approve: bool, digest: str, note: str, now: datetime) -> Outcome:
     """Count one decision and return what the round now means. Raises `VoteRefused`. Call it in the caller's transaction."""
     with transaction.atomic():
         locked = Round.objects.select_for_update().get(pk=asked.pk)
@@ -97,9 +95,7 @@ def outcome_of(asked: Round, still_eligible: Callable[[int], bool] = lambda _: T
     return tally(requirements_of(asked), votes, requester=asked.requester_identity, digest=asked.digest)
 
 
-def _check(
-    asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: str, note: str, approve: bool
-) -> None:
+def _check(asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: str, note: str, approve: bool) -> None:
     people = {person.identity: person.name for need in needs for person in need.people}
     others = [name for identity, name in people.items() if identity != voter.identity]
     if voter.identity == asked.requester_identity:
@@ -111,7 +107,9 @@ def _check(
     if asked.state != Round.State.OPEN:
         raise VoteRefused(ROUND_CLOSED, "This was decided already. Reload the page to see how.")
     if digest != asked.digest:
-        raise VoteRefused(ONE_DIGEST, "You looked at another plan than the one that is asked for. Reload, look at the change, decide.")
+        raise VoteRefused(
+            ONE_DIGEST, "You looked at another plan than the one that is asked for. Reload, look at the change, decide."
+        )
     if asked.votes.filter(identity=voter.identity).exists():
         raise VoteRefused(ONE_VOTE, f"You have decided already. {_can(others)}")
     if not approve and not note.strip():

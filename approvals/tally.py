@@ -22,9 +22,7 @@ class CountedVote:
     digest: str
 
 
-def tally(
-    requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, requester: int, digest: str
-) -> Outcome:
+def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, requester: int, digest: str) -> Outcome:
     """Decide a round. Votes of the requester, on another digest, or by people nobody asked never count; one no is a no."""
     needs = tuple(requirements)
     asked = {person.identity for need in needs for person in need.people}

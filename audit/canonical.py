@@ -18,7 +18,8 @@ class NotCanonical(ValueError):
 def canonical_text(value: object) -> str:
     """Return the RFC 8785 text of a JSON value. Raises `NotCanonical`."""
     try:
-        return rfc8785.dumps(_normalise(value)).decode()
+        text: bytes = rfc8785.dumps(_normalise(value))
+        return text.decode()
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as problem:
         raise NotCanonical(str(problem)) from problem
 

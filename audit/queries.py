@@ -47,7 +47,8 @@ def page(wanted: Filter, *, before: tuple[datetime, int] | None, size: int) -> l
     """At most `size` + 1 rows older than `before`; the extra one tells that there is more."""
     rows = events(wanted)
     if before is not None:
-        rows = rows.extra(where=["(audit_event.at, audit_event.id) < (%s, %s)"], params=list(before))  # noqa: S610  # the ORM's OR form of this keyset is 150 times slower at 10 M rows
+        # the ORM's OR form of this keyset is 150 times slower at 10 M rows
+        rows = rows.extra(where=["(audit_event.at, audit_event.id) < (%s, %s)"], params=list(before))
     return list(rows[: size + 1])
 
 

@@ -14,11 +14,11 @@ from .redact import redact, redact_text
 
 correlation: contextvars.ContextVar[str] = contextvars.ContextVar("correlation", default="")
 
-_COLUMNS = (
+COLUMNS = (
     "verb", "actor_kind", "actor", "actor_id", "request_id", "execution_id", "action", "service", "environment", "target",
     "summary", "correlation", "text",
 )  # fmt: skip
-_INSERT = f"INSERT INTO audit_event ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))})"  # noqa: S608  # constants only
+_INSERT = f"INSERT INTO audit_event ({', '.join(COLUMNS)}) VALUES ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608  # constants only
 
 
 class NoTransaction(RuntimeError):
@@ -38,7 +38,7 @@ def record(*events: Event) -> None:
         cursor.executemany(_INSERT, rows)
 
 
-def _row(event: Event) -> tuple[object, ...]:
+def _row(event: Event) -> tuple[str | int | None, ...]:
     if event.verb not in VERBS:
         raise ValueError(f"{event.verb!r} is not an audit verb; add it to audit.events.VERBS.")
     about, actor = event.about, event.actor

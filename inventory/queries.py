@@ -4,15 +4,17 @@ Seeing comes from owning (the team's group), from an object permission given to 
 global permission that auditors and administrators have.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
-from .models import Person, Service, Team, Workload
+from .models import Person, Secret, Service, Team, Workload
 
 VIEW, ASK = "view_service", "ask_service"
 
@@ -21,7 +23,11 @@ def services_visible_to(person: Person) -> QuerySet[Service]:
     services = Service.objects.select_related("team")
     if person.has_perm(f"inventory.{VIEW}"):
         return services
-    return services.filter(_owned_by(person) | Q(Exists(_granted_to_person(person, VIEW, ASK))) | Q(Exists(_granted_to_groups(person, VIEW, ASK))))
+    return services.filter(
+        _owned_by(person)
+        | Q(Exists(_granted_to_person(person, VIEW, ASK)))
+        | Q(Exists(_granted_to_groups(person, VIEW, ASK)))
+    )
 
 
 def workloads_visible_to(person: Person) -> QuerySet[Workload]:
@@ -36,6 +42,31 @@ def my_services(person: Person) -> QuerySet[Service]:
     return Service.objects.select_related("team").filter(
         _owned_by(person) | Q(Exists(_granted_to_person(person, ASK))) | Q(Exists(_granted_to_groups(person, ASK)))
     )
+
+
+def trouble_first(services: QuerySet[Service]) -> QuerySet[Service]:
+    """Services with a live workload in trouble before the others, then by tier and name."""
+    troubled = Workload.objects.filter(service=OuterRef("pk"), gone_at=None).exclude(trouble="")
+    return services.annotate(troubled=Exists(troubled)).order_by("-troubled", "tier", "slug")
+
+
+def named_like(services: QuerySet[Service], text: str) -> QuerySet[Service]:
+    """Services whose slug or name contains every word of `text`, in any order."""
+    for word in text.split()[:8]:
+        services = services.filter(Q(slug__icontains=word) | Q(name__icontains=word))
+    return services
+
+
+def live_workloads(services: Collection[Service]) -> list[Workload]:
+    """What runs of these services as far as we know, most critical environment last, in one query."""
+    rows = Workload.objects.filter(service__in=services, gone_at=None).select_related("environment", "cluster")
+    return list(rows.order_by("service_id", "environment__position", "environment__slug", "name", "pk"))
+
+
+def secrets_of(service: Service) -> list[Secret]:
+    """Pointers the service owns or reads; there are no values anywhere."""
+    mine = Q(service=service) | Q(consumers__service=service, consumers__gone_at=None)
+    return list(Secret.objects.filter(mine, gone_at=None).select_related("vault").distinct())
 
 
 def is_owner(person: Person, service: Service) -> bool:
@@ -74,18 +105,19 @@ def _owned_by(person: Person) -> Q:
     return Q(team__group__in=person.groups.all())
 
 
-def _granted_to_person(person: Person, *codenames: str) -> QuerySet[UserObjectPermission]:
-    return (
+def _granted_to_person(person: Person, *codenames: str) -> QuerySet[Any, Any]:
+    rows: QuerySet[Any, Any] = (
         UserObjectPermission.objects.filter(
             user=person, permission__codename__in=codenames, content_type=ContentType.objects.get_for_model(Service)
         )
         .annotate(object_id=Cast("object_pk", BigIntegerField()))
         .filter(object_id=OuterRef("pk"))
     )
+    return rows
 
 
-def _granted_to_groups(person: Person, *codenames: str) -> QuerySet[GroupObjectPermission]:
-    return (
+def _granted_to_groups(person: Person, *codenames: str) -> QuerySet[Any, Any]:
+    rows: QuerySet[Any, Any] = (
         GroupObjectPermission.objects.filter(
             group__in=person.groups.all(), permission__codename__in=codenames,
             content_type=ContentType.objects.get_for_model(Service),
@@ -93,3 +125,4 @@ def _granted_to_groups(person: Person, *codenames: str) -> QuerySet[GroupObjectP
         .annotate(object_id=Cast("object_pk", BigIntegerField()))
         .filter(object_id=OuterRef("pk"))
     )  # fmt: skip
+    return rows

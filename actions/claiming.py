@@ -1,0 +1,95 @@
+"""How a worker takes a run: one UPDATE that skips what others hold, gives a lease, and raises the fence.
+
+Every later write of the run carries the fence, so that a worker that was thought dead and comes back hits no row. Who crashes
+while holding a run is counted; a run that ended its worker three times is not taken a fourth time.
+"""
+
+import os
+import socket
+import threading
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+
+from audit.events import Actor, ActorKind
+
+from . import lifecycle
+from .models import Execution
+from .states import HOLDS_TARGET, ExecutionState
+
+MAX_CRASHES = 2
+TARGET_BUSY_RETRY = timedelta(seconds=1)
+
+_CLAIM = """
+UPDATE actions_execution SET
+    fence = fence + 1, attempts = attempts + 1, worker = %(worker)s, lease_until = now() + make_interval(secs => %(lease)s),
+    crashes = crashes + CASE WHEN lease_until IS NULL THEN 0 ELSE 1 END
+WHERE id = (
+    SELECT id FROM actions_execution
+    WHERE state IN ('queued', 'running', 'waiting', 'verifying', 'reverting')
+      AND (lease_until IS NULL OR lease_until < now()) AND run_after <= now()
+      AND (%(only)s::bigint IS NULL OR id = %(only)s)
+    ORDER BY run_after FOR UPDATE SKIP LOCKED LIMIT 1
+)
+RETURNING id
+"""
+
+
+def worker_name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{threading.get_native_id()}"
+
+
+def worker_actor() -> Actor:
+    return Actor(ActorKind.WORKER, f"worker {socket.gethostname()}:{os.getpid()}")
+
+
+def claim(only: int | None = None) -> Execution | None:
+    """Take a run that is due, or `None`. `only` narrows it to one run."""
+    lease = timedelta(seconds=settings.CONFIGURATION.lease_seconds)
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, {"worker": worker_name(), "lease": lease.total_seconds(), "only": only})
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return Execution.objects.select_related(
+        "request__service__team",
+        "request__environment",
+        "request__workload__cluster",
+        "request__requester",
+        "request__round",
+    ).get(pk=row[0])
+
+
+def start(execution: Execution) -> bool:
+    """Make a queued run the one that owns its target; `False` while another run does, and then it stays in line."""
+    try:
+        with transaction.atomic():
+            lifecycle.move(
+                execution, to=ExecutionState.RUNNING, actor=worker_actor(),
+                summary=f"attempt {execution.attempts}, fence {execution.fence}",
+                changes={"started_at": timezone.now(), "cause": ""},
+            )  # fmt: skip
+    except IntegrityError:
+        holder = Execution.objects.filter(
+            target_key=execution.target_key, state__in=HOLDS_TARGET
+        ).exclude(pk=execution.pk).first()  # fmt: skip
+        busy = f"Request {holder.request_id} is running on the same target. One change at a time." if holder else ""
+        hand_back(execution, after=TARGET_BUSY_RETRY, cause=busy)
+        return False
+    return True
+
+
+def renew(execution: Execution) -> None:
+    """Keep the run for another lease. Raises `Lost`."""
+    lease = timezone.now() + timedelta(seconds=settings.CONFIGURATION.lease_seconds)
+    lifecycle.update(execution, {"lease_until": lease})
+
+
+def hand_back(execution: Execution, *, after: timedelta, cause: str | None = None) -> None:
+    """Give the worker back; any worker goes on later. Raises `Lost`."""
+    changes: dict[str, object] = {"lease_until": None, "run_after": timezone.now() + after}
+    if cause is not None:
+        changes["cause"] = cause
+    lifecycle.update(execution, changes)

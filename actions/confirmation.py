@@ -1,0 +1,119 @@
+"""The last look before acting: is what would happen still what was agreed, and may it still happen?
+
+The plan is made again and compared by digest; people who approved must still be approvers; the policy must not have turned to no.
+Whatever differs stops the run before anything changes.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from approvals import services as approvals
+from approvals.facts import Effect
+from approvals.tally import Outcome
+from audit import writer
+from audit.events import Event
+from inventory import queries as inventory
+
+from . import journal, lifecycle
+from .claiming import worker_actor
+from .errors import BadParams, CannotPlanNow
+from .models import Execution, JournalEntry, Request
+from .planning import make_plan, read_params, world_for
+from .protocol import Plan
+from .registry import action_named
+from .ruling import rule
+from .services import stored_plan
+from .states import RequestState
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Empty: go on. `wait`: the outside does not answer. `end`: it must not run, and why."""
+
+    wait: str = ""
+    end: str = ""
+
+
+def confirm(execution: Execution) -> Answer:
+    """Look at everything again. Raises `Lost`."""
+    request = execution.request
+    problem = _no_longer_allowed(request)
+    if problem:
+        return _stale(execution, problem)
+    action = action_named(request.action)
+    agreed = stored_plan(request)
+    try:
+        params = read_params(action, request.params)
+        now = make_plan(action, agreed.target, params, world_for(agreed.target, request.requester))
+    except CannotPlanNow as refusal:
+        return (
+            Answer(wait=str(refusal))
+            if refusal.temporary
+            else _stale(execution, f"It cannot be planned any more. {refusal}")
+        )
+    except BadParams as refusal:
+        return _stale(execution, f"Its values are not valid any more. {refusal}")
+    if now.digest != request.digest:
+        return _stale(execution, "What would happen is no longer what was agreed, so nothing was done.", now)
+    problem = _policy_turned(request, now)
+    if problem:
+        return _stale(execution, problem)
+    if not execution.journal.filter(phase=JournalEntry.Phase.CONFIRM).exists():
+        with transaction.atomic():
+            journal.observe(
+                execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.DONE,
+                "Same digest: what runs is what was agreed.", {"digest": request.digest},
+            )  # fmt: skip
+            writer.record(Event(
+                "plan.confirmed", worker_actor(), f"digest {request.digest[:8]}, same as agreed", lifecycle.about(execution),
+                {"digest": request.digest},
+            ))  # fmt: skip
+    return Answer()
+
+
+def mark_stale(execution: Execution, why: str, now: Plan | None = None) -> None:
+    request = execution.request
+    lifecycle.move(
+        request, to=RequestState.STALE, actor=worker_actor(), summary=why[:400],
+        changes={"stale_plan_text": now.text if now else "", "decided_at": timezone.now()},
+        details={"digest": request.digest, "now": now.digest if now else None},
+    )  # fmt: skip
+
+
+def _stale(execution: Execution, why: str, now: Plan | None = None) -> Answer:
+    with transaction.atomic():
+        journal.observe(
+            execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.FAILED, why,
+            {"digest": now.digest} if now else {},
+        )  # fmt: skip
+        mark_stale(execution, why, now)
+    return Answer(end=why)
+
+
+def _no_longer_allowed(request: Request) -> str:
+    requester, team = request.requester, request.service.team
+    if not requester.is_active:
+        return f"{requester.name} no longer has an account here."
+    if not inventory.may_ask(requester, request.service):
+        return f"{requester.name} may no longer ask for {request.service.slug}."
+    if request.round is None:
+        return ""
+    still = {person.identity for person in inventory.approvers_of(team)}
+    if approvals.outcome_of(request.round, still.__contains__) is not Outcome.APPROVED:
+        return "Somebody who approved is no longer an approver, so the approval does not hold."
+    return ""
+
+
+def _policy_turned(request: Request, now: Plan) -> str:
+    assert request.workload is not None
+    # The way back stays as agreed as it was when it was asked for, however long it stood in line.
+    at = request.created_at + timedelta(seconds=1) if request.undo_of_id else timezone.now()
+    ruling = rule(action_named(request.action), request.workload, request.requester, at, now, request.undo_of)
+    if ruling.effect is Effect.DENY:
+        return f"The policy says no now. {ruling.why}"
+    if ruling.effect is Effect.NEEDS and request.round is None:
+        return f"The policy now wants an approval. {ruling.why}"
+    return ""

@@ -1,0 +1,278 @@
+"""Runs an approved plan: confirm it is still true, apply, verify, and take back when reality disagrees.
+
+`advance` does as much as can be done now and hands the run back; it never sleeps on a slot and never holds a transaction across an
+effect. It can be killed between any two lines: whoever claims the run next reads the journal and goes on from there.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from django.utils import timezone
+
+from audit import writer
+from connectors.errors import Conflict, ConnectorError, Transient, Unknown
+
+from . import claiming, confirmation, journal, lifecycle, verification
+from .claiming import hand_back, renew, worker_actor
+from .lifecycle import Lost
+from .models import Execution, JournalEntry
+from .planning import world_for
+from .protocol import Drifted, Plan, Run, Step, World
+from .registry import AnyAction, action_named
+from .services import stored_plan
+from .states import ExecutionState
+
+log = structlog.get_logger(__name__)
+
+Phase, Status = JournalEntry.Phase, JournalEntry.Status
+
+CONFLICT_TRIES = 5
+RETRY = timedelta(seconds=1)
+PATIENCE = timedelta(minutes=10)
+"""How long a run waits for an outside that does not answer before a person is asked."""
+
+
+def advance(execution: Execution) -> None:
+    """Carry a claimed run as far as it goes. Returns when it ended, waits, or was taken by somebody else."""
+    token = writer.correlation.set(f"execution-{execution.pk}")
+    structlog.contextvars.bind_contextvars(execution=execution.pk, request=execution.request_id)
+    try:
+        while _step_of_life(execution):
+            renew(execution)
+    except Lost as lost:
+        log.info("execution.lost", reason=str(lost))
+    finally:
+        structlog.contextvars.unbind_contextvars("execution", "request")
+        writer.correlation.reset(token)
+
+
+def _step_of_life(execution: Execution) -> bool:
+    """One state's work; `True` when the next state's work can begin at once."""
+    if execution.crashes > claiming.MAX_CRASHES and execution.state != ExecutionState.REVERTING:
+        return _ask_human(
+            execution, f"This run ended its worker {execution.crashes} times. Its journal says how far it came."
+        )
+    return LIFE[ExecutionState(execution.state)](execution)
+
+
+def _queued(execution: Execution) -> bool:
+    if execution.cancel_requested_by is not None:
+        return _end(
+            execution, ExecutionState.CANCELLED, f"{execution.cancel_requested_by.name} cancelled it before it began."
+        )
+    return claiming.start(execution)
+
+
+def _waiting(execution: Execution) -> bool:
+    lifecycle.move(execution, to=ExecutionState.RUNNING, actor=worker_actor(), summary="goes on")
+    return True
+
+
+def _running(execution: Execution) -> bool:
+    plan = stored_plan(execution.request)
+    if execution.cancel_requested_by is not None:
+        return _cancel(execution, plan)
+    if not journal.anything_happened(execution):
+        answer = confirmation.confirm(execution)
+        if answer.wait:
+            return _wait(execution, answer.wait)
+        if answer.end:
+            return _end(execution, ExecutionState.CANCELLED, answer.end)
+    action, world = action_named(plan.action), _world(execution, plan)
+    for step in plan.steps:
+        if not _apply(execution, Phase.APPLY, step, action, plan, world):
+            return _after_failed_step(execution, plan)
+        if _cancelled_meanwhile(execution):
+            return _cancel(execution, plan)
+    now = timezone.now()
+    lifecycle.move(
+        execution, to=ExecutionState.VERIFYING, actor=worker_actor(), summary=f"soak {plan.soak_seconds} s",
+        changes={"applied_at": now, "observed": {}, "deadline": now + timedelta(seconds=plan.deadline_seconds), "cause": ""},
+    )  # fmt: skip
+    return True
+
+
+def _verifying(execution: Execution) -> bool:
+    plan = stored_plan(execution.request)
+    if execution.cancel_requested_by is not None:
+        return _cancel(execution, plan)
+    action = action_named(plan.action)
+    result = verification.observe(
+        execution, plan, _world(execution, plan), action.verify, Phase.VERIFY, plan.soak_seconds
+    )
+    if result.again:
+        hand_back(execution, after=verification.INTERVAL)
+        return False
+    if result.good:
+        return _end(execution, ExecutionState.SUCCEEDED, result.sentence)
+    if result.blind:
+        return _ask_human(
+            execution, f"{result.sentence} The steps are done; whether they worked could not be observed."
+        )
+    return _take_back(execution, plan, result.sentence)
+
+
+def _reverting(execution: Execution) -> bool:
+    plan = stored_plan(execution.request)
+    action, world = action_named(plan.action), _world(execution, plan)
+    for step in plan.revert:
+        if not _apply(execution, Phase.REVERT, step, action, plan, world):
+            return _after_failed_revert(execution)
+    result = verification.observe(
+        execution, plan, world, action.verify_revert, Phase.VERIFY_REVERT, min(plan.soak_seconds, 10)
+    )
+    if result.again:
+        hand_back(execution, after=verification.INTERVAL)
+        return False
+    if result.good:
+        return _end(execution, ExecutionState.REVERTED, execution.cause)
+    return _ask_human(execution, f"{execution.cause} It could not be taken back: {result.sentence}")
+
+
+LIFE: dict[ExecutionState, Callable[[Execution], bool]] = {
+    ExecutionState.QUEUED: _queued,
+    ExecutionState.WAITING: _waiting,
+    ExecutionState.RUNNING: _running,
+    ExecutionState.VERIFYING: _verifying,
+    ExecutionState.REVERTING: _reverting,
+}
+
+
+def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan: Plan, world: World) -> bool:
+    """Do one step at most once. `True` when it is done; otherwise its journal entry says what it is."""
+    entry = journal.intend(execution, phase, step, actor=worker_actor())
+    if entry.status == Status.DONE:
+        return True
+    for attempt in range(1, CONFLICT_TRIES + 1):
+        renew(execution)
+        try:
+            evidence = action.apply(step, plan, world)
+        except Conflict as problem:
+            if attempt < CONFLICT_TRIES:
+                continue  # the object's status moved between our read and our write; nothing was changed, so read again
+            _settle(execution, entry, Status.FAILED, problem.sentence)
+        except Drifted as drift:
+            _settle(execution, entry, Status.FAILED, str(drift), {"drifted": "yes"})
+        except Unknown as problem:
+            _settle(execution, entry, Status.UNKNOWN, problem.sentence)
+        except Transient as problem:
+            _settle(execution, entry, Status.INTENDED, problem.sentence)
+        except ConnectorError as problem:
+            _settle(execution, entry, Status.FAILED, f"{problem.sentence} {problem.detail}".strip())
+        else:
+            _settle(execution, entry, Status.DONE, "Read back: it is there, once.", dict(evidence))
+            return True
+        return False
+    return False
+
+
+def _settle(
+    execution: Execution,
+    entry: JournalEntry,
+    status: JournalEntry.Status,
+    detail: str,
+    evidence: dict[str, str | int] | None = None,
+) -> None:
+    journal.settle(execution, entry, status, actor=worker_actor(), detail=detail, evidence=evidence or {})
+
+
+def _after_failed_step(execution: Execution, plan: Plan) -> bool:
+    entry = _last(execution, Phase.APPLY)
+    if entry.status == Status.INTENDED:
+        return _wait(execution, entry.detail)
+    if entry.status == Status.UNKNOWN:
+        return _look_again(execution, entry)
+    if journal.anything_happened(execution):
+        return _take_back(execution, plan, entry.detail)
+    if entry.evidence.get("drifted"):
+        confirmation.mark_stale(execution, entry.detail)
+        return _end(execution, ExecutionState.CANCELLED, entry.detail)
+    return _end(execution, ExecutionState.FAILED, entry.detail)
+
+
+def _after_failed_revert(execution: Execution) -> bool:
+    entry = _last(execution, Phase.REVERT)
+    if entry.status in (Status.INTENDED, Status.UNKNOWN) and not _past_deadline(execution):
+        hand_back(execution, after=RETRY)
+        return False
+    return _ask_human(execution, f"{execution.cause} It could not be taken back: {entry.detail}")
+
+
+def _look_again(execution: Execution, entry: JournalEntry) -> bool:
+    """No answer came back. Applying again reads first, and the resource version lets at most one of two writes through."""
+    if _past_deadline(execution):
+        return _ask_human(execution, f"{entry.detail} Nobody can say whether {entry.title!r} happened.")
+    hand_back(execution, after=RETRY, cause=entry.detail)
+    return False
+
+
+def _wait(execution: Execution, why: str) -> bool:
+    deadline = execution.deadline or timezone.now() + PATIENCE
+    if timezone.now() > deadline:
+        if journal.anything_happened(execution):
+            return _ask_human(execution, f"{why} It was tried for {PATIENCE.seconds // 60} min.")
+        return _end(
+            execution, ExecutionState.FAILED, f"{why} It was tried for {PATIENCE.seconds // 60} min; nothing changed."
+        )
+    lifecycle.move(
+        execution, to=ExecutionState.WAITING, actor=worker_actor(), summary=why,
+        changes={"cause": why, "deadline": deadline, "lease_until": None, "run_after": timezone.now() + 2 * RETRY},
+    )  # fmt: skip
+    return False
+
+
+def _cancelled_meanwhile(execution: Execution) -> bool:
+    execution.refresh_from_db(fields=["cancel_requested_by"])
+    return execution.cancel_requested_by is not None
+
+
+def _cancel(execution: Execution, plan: Plan) -> bool:
+    who = execution.cancel_requested_by.name if execution.cancel_requested_by else "Somebody"
+    if journal.anything_happened(execution):
+        return _take_back(execution, plan, f"{who} cancelled it.")
+    return _end(execution, ExecutionState.CANCELLED, f"{who} cancelled it before anything changed.")
+
+
+def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
+    if not plan.revert:
+        return _ask_human(execution, f"{cause} {plan.no_revert}")
+    lifecycle.move(
+        execution, to=ExecutionState.REVERTING, actor=worker_actor(), summary=cause[:400],
+        changes={"cause": cause, "observed": {}, "deadline": timezone.now() + timedelta(seconds=plan.deadline_seconds)},
+    )  # fmt: skip
+    return True
+
+
+def _ask_human(execution: Execution, cause: str) -> bool:
+    lifecycle.move(
+        execution, to=ExecutionState.NEEDS_HUMAN, actor=worker_actor(), summary=cause[:400],
+        changes={"cause": cause, "lease_until": None},
+    )  # fmt: skip
+    log.error("execution.needs_human", cause=cause)
+    return False
+
+
+def _end(execution: Execution, state: ExecutionState, sentence: str) -> bool:
+    lifecycle.move(
+        execution, to=state, actor=worker_actor(), summary=sentence[:400],
+        changes={"cause": sentence, "ended_at": timezone.now(), "lease_until": None},
+    )  # fmt: skip
+    return False
+
+
+def _world(execution: Execution, plan: Plan) -> World:
+    run = Run(
+        str(execution.pk), execution.stamp, execution.applied_at, verification.good_since(execution),
+        execution.observed.get("baseline", {}), journal.evidence_of(execution),
+    )  # fmt: skip
+    return world_for(plan.target, execution.request.requester, run)
+
+
+def _last(execution: Execution, phase: str) -> JournalEntry:
+    return execution.journal.filter(phase=phase).order_by("-id")[0]
+
+
+def _past_deadline(execution: Execution) -> bool:
+    limit = execution.deadline or (execution.started_at or execution.queued_at) + PATIENCE
+    return timezone.now() > limit

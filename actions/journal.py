@@ -1,0 +1,112 @@
+"""A run's diary: the intent is committed before the effect, the outcome after it, each with its audit event.
+
+An entry that says *intended* and nothing more is how a crash looks from the outside; whoever takes the run next reads it and
+knows that the effect may have happened.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from audit import writer
+from audit.events import Actor, Event
+from audit.redact import redact, redact_text
+
+from . import bell, lifecycle
+from .models import Execution, JournalEntry
+from .protocol import Step
+
+VERBS = {
+    JournalEntry.Status.INTENDED: "step.intended",
+    JournalEntry.Status.DONE: "step.succeeded",
+    JournalEntry.Status.FAILED: "step.failed",
+    JournalEntry.Status.UNKNOWN: "step.unknown",
+}
+
+
+def intend(execution: Execution, phase: str, step: Step, *, actor: Actor) -> JournalEntry:
+    """Write down that a step is about to happen. After a crash the entry is there already, and is returned as it is.
+
+    Raises `Lost` when the run is no longer ours.
+    """
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})  # no effect may follow if the run was taken from us
+        entry, created = JournalEntry.objects.get_or_create(
+            execution=execution,
+            phase=phase,
+            step=step.id,
+            defaults={"title": step.title, "status": JournalEntry.Status.INTENDED, "started_at": timezone.now()},
+        )
+        if created:
+            writer.record(
+                Event("step.intended", actor, step.title, lifecycle.about(execution), {"step": step.id, "phase": phase})
+            )
+            transaction.on_commit(lambda: bell.announce(execution.request_id))
+    return entry
+
+
+def settle(
+    execution: Execution,
+    entry: JournalEntry,
+    status: JournalEntry.Status,
+    *,
+    actor: Actor,
+    detail: str,
+    evidence: Mapping[str, Any],
+) -> None:
+    """Write down what came of a step. Raises `Lost` when the run is no longer ours."""
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})
+        entry.status, entry.detail, entry.ended_at = status, redact_text(detail), timezone.now()
+        entry.evidence = redact(dict(evidence))
+        entry.save(update_fields=["status", "detail", "evidence", "ended_at"])
+        writer.record(
+            Event(
+                VERBS[status], actor, f"{entry.title}: {detail}" if detail else entry.title, lifecycle.about(execution),
+                {"step": entry.step, "phase": entry.phase, "evidence": dict(evidence)},
+            )
+        )  # fmt: skip
+        transaction.on_commit(lambda: bell.announce(execution.request_id))
+
+
+def observe(
+    execution: Execution, phase: str, title: str, status: JournalEntry.Status, detail: str, evidence: Mapping[str, Any]
+) -> JournalEntry:
+    """Keep one entry per phase of observation up to date. Observations are many; the audit gets their end, by `lifecycle`."""
+    ended = None if status is JournalEntry.Status.INTENDED else timezone.now()
+    entry, _ = JournalEntry.objects.update_or_create(
+        execution=execution,
+        phase=phase,
+        step="observe",
+        defaults={
+            "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
+        },
+        create_defaults={
+            "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
+            "started_at": timezone.now(),
+        },
+    )  # fmt: skip
+    return entry
+
+
+def note(execution: Execution, title: str, detail: str = "") -> None:
+    now = timezone.now()
+    JournalEntry.objects.create(
+        execution=execution, phase=JournalEntry.Phase.NOTE, title=title, status=JournalEntry.Status.DONE, detail=redact_text(detail),
+        started_at=now, ended_at=now,
+    )  # fmt: skip
+
+
+def anything_happened(execution: Execution) -> bool:
+    """Whether a step happened or may have happened: only `failed` says for certain that nothing changed."""
+    return execution.journal.filter(phase=JournalEntry.Phase.APPLY).exclude(status=JournalEntry.Status.FAILED).exists()
+
+
+def evidence_of(execution: Execution) -> dict[str, str | int]:
+    """What the steps returned, of all of them together."""
+    merged: dict[str, str | int] = {}
+    for entry in execution.journal.filter(phase=JournalEntry.Phase.APPLY):
+        merged.update(entry.evidence)
+    return merged

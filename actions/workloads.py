@@ -1,0 +1,208 @@
+"""What the actions on workloads share: reading the target, the preflight, and the sentences about it.
+
+Pure functions over what the connector saw, so that each is tested with a table of cases.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from connectors.errors import Missing
+from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, KubernetesCluster, PodSeen, WorkloadSeen
+
+from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict
+
+NOT_SHOWN = ("metadata.annotations.afterdeck.dev/execution", "metadata.generation", "metadata.resourceVersion")
+HOPELESS = {
+    "ImagePullBackOff": "The image cannot be pulled",
+    "ErrImagePull": "The image cannot be pulled",
+    "ErrImageNeverPull": "The image is not there and may not be pulled",
+    "InvalidImageName": "The image has a name that cannot be",
+    "CreateContainerConfigError": "The container needs something that is not there",
+    "CrashLoopBackOff": "The container crashes again and again",
+    "OOMKilled": "The container runs out of memory",
+}
+"""Reasons of a waiting container that do not heal by waiting."""
+
+SURE_AFTER = timedelta(seconds=8)
+"""How long after the change a hopeless reason must still be there to be believed: the first pull may be refused by chance."""
+
+OWNERS = {"argocd": "Argo CD", "flux": "Flux", "helm": "Helm"}
+
+
+def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
+    """Read the workload and make sure that it is still this one. Raises `CannotPlan`."""
+    ref = target.ref
+    try:
+        seen = cluster.read_workload(ref.kind, ref.namespace, ref.name)
+    except Missing as gone:
+        raise CannotPlan(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
+    if seen.ref.uid != ref.uid:
+        raise CannotPlan(
+            f"{target.label} was replaced by another object of the same name. Open the service again to act on it."
+        )
+    return seen
+
+
+def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
+    """Preflight of whatever starts a rollout. Raises `CannotPlan`."""
+    if seen.paused:
+        raise CannotPlan("The rollout is paused. Resume it first, or this would only be recorded and not happen.")
+    if seen.strategy == "OnDelete":
+        raise CannotPlan(
+            "Its update strategy is OnDelete: pods are replaced only when somebody deletes them. Evict them one by one."
+        )
+    if seen.wanted == 0:
+        raise CannotPlan("It has 0 replicas, so there is nothing to do. Resize it first.")
+    if rolling(seen):
+        raise CannotPlan(
+            f"A rollout is in flight: {seen.updated} of {seen.wanted} pods are up to date. Wait until it is done, or cancel it."
+        )
+
+
+def rolling(seen: WorkloadSeen) -> bool:
+    """Whether pods are being replaced at this moment. A workload that crashes without a rollout is not rolling."""
+    if seen.observed_generation < seen.generation or seen.updated < seen.wanted:
+        return True
+    if seen.ref.kind == "StatefulSet":
+        return bool(seen.partition == 0 and seen.update_revision and seen.current_revision != seen.update_revision)
+    return seen.ref.kind == "Deployment" and seen.replicas > seen.updated
+
+
+def read_before_write(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
+    """Raises `Drifted` when the name now belongs to another object, and the connector's errors."""
+    seen = cluster.read_workload(target.ref.kind, target.ref.namespace, target.ref.name)
+    if seen.ref.uid != target.ref.uid:
+        raise Drifted(f"{target.label} was replaced by another object of the same name. Nothing was changed.")
+    return seen
+
+
+def rollout_verdict(seen: WorkloadSeen, pods: Sequence[PodSeen], run: Run, now: datetime, what: str) -> Verdict:
+    """What a rollout looks like now. `pods` are all pods of the workload."""
+    evidence = rollout_evidence(seen, pods)
+    progressing = next((c for c in seen.conditions if c.type == "Progressing"), None)
+    if progressing and progressing.reason == "ProgressDeadlineExceeded":
+        return Verdict(Outcome.FAILED, "Kubernetes gave up on the rollout (ProgressDeadlineExceeded).", evidence)
+    problem = hopeless(pods, run, now)
+    if problem:
+        return Verdict(Outcome.FAILED, problem, evidence)
+    ready = f"{seen.ready} of {seen.wanted} ready"
+    if seen.observed_generation < seen.generation:
+        return Verdict(Outcome.WAIT, "The controller has not seen the change yet.", evidence)
+    if run.good_since is not None:
+        restarts = sum(pod.restarts for pod in pods)
+        if restarts > int(run.baseline.get("restarts", 0)):
+            return Verdict(Outcome.FAILED, "A container restarted during the soak.", evidence)
+        if seen.ready < seen.wanted:
+            return Verdict(Outcome.FAILED, f"A pod turned unready during the soak: {ready}.", evidence)
+    if rolling(seen) or seen.available < seen.wanted or seen.unavailable:
+        return Verdict(Outcome.WAIT, f"{ready}, {seen.updated} {what}", evidence)
+    if progressing and progressing.reason != "NewReplicaSetAvailable":
+        return Verdict(Outcome.WAIT, f"{ready}, the controller has not called it done", evidence)
+    return Verdict(Outcome.OK, ready, evidence)
+
+
+def rollout_evidence(seen: WorkloadSeen, pods: Sequence[PodSeen]) -> dict[str, str | int]:
+    evidence: dict[str, str | int] = {
+        "ready": f"{seen.ready} of {seen.wanted}",
+        "updated": seen.updated,
+        "available": seen.available,
+        "restarts": sum(pod.restarts for pod in pods),
+        "observed generation": f"{seen.observed_generation} of {seen.generation}",
+    }
+    troubled = [pod for pod in pods if pod.trouble]
+    if troubled:
+        evidence["pod"] = troubled[0].name
+        evidence["trouble"] = troubled[0].trouble
+        if troubled[0].message:
+            evidence["message"] = troubled[0].message[:300]
+    return evidence
+
+
+def hopeless(pods: Sequence[PodSeen], run: Run, now: datetime) -> str:
+    """Why the new pods will not become ready, or an empty text. Only pods made by this run count."""
+    if run.applied_at is None:
+        return ""
+    born_after = run.applied_at.replace(microsecond=0) - timedelta(seconds=1)
+    young = [p for p in pods if p.created_at and p.created_at >= born_after and p.trouble in HOPELESS and not p.ready]
+    if not young:
+        return ""
+    oldest = min(pod.created_at for pod in young if pod.created_at)
+    if now - oldest < SURE_AFTER:
+        return ""
+    pod = young[0]
+    count = f"{len(young)} new {'pod' if len(young) == 1 else 'pods'}"
+    return f"{HOPELESS[pod.trouble]}: {count} in {pod.trouble}."
+
+
+def changed_lines(
+    before: Mapping[str, str], after: Mapping[str, str], shown_as: Mapping[str, str] | None = None
+) -> tuple[Line, ...]:
+    """The fields of an object that the server's dry run changed. `shown_as` replaces a value that is only known when it runs."""
+    shown = shown_as or {}
+    paths = sorted(
+        path for path in before.keys() | after.keys() if before.get(path) != after.get(path) and path not in NOT_SHOWN
+    )
+    return tuple(Line(path, before.get(path, ""), shown.get(path, after.get(path, ""))) for path in paths)
+
+
+def availability(seen: WorkloadSeen, budgets: Sequence[BudgetSeen]) -> Impact:
+    """How many pods are away at a time while a rollout replaces all of them."""
+    away = unavailable_at_once(seen)
+    keeps = max(0, seen.wanted - away)
+    figure = f"{keeps} of {seen.wanted} stay ready" if seen.wanted else "0 pods"
+    how = f"Pods are replaced {away} at a time." if away else "A new pod must be ready before an old one goes."
+    budget = " ".join(_budget_sentence(each, keeps) for each in budgets)
+    low = any(keeps < each.desired_healthy for each in budgets) or keeps == 0
+    return Impact("Availability", figure, f"{how} {budget}".strip(), worry=low)
+
+
+def _budget_sentence(budget: BudgetSeen, keeps: int) -> str:
+    if keeps < budget.desired_healthy:
+        return f"The disruption budget wants at least {budget.desired_healthy}, but a rollout is not bound by it."
+    return f"The disruption budget wants at least {budget.desired_healthy}."
+
+
+def unavailable_at_once(seen: WorkloadSeen) -> int:
+    """`maxUnavailable` as a number of pods: Kubernetes rounds a percentage down. A StatefulSet goes one by one."""
+    if seen.ref.kind == "StatefulSet" and not seen.max_unavailable:
+        return min(1, seen.wanted)
+    if seen.strategy == "Recreate":
+        return seen.wanted
+    text = seen.max_unavailable or ("25%" if seen.ref.kind == "Deployment" else "1")
+    if text.endswith("%"):
+        part = int(text[:-1]) * seen.wanted
+        return part // 100 if seen.ref.kind == "Deployment" else -(-part // 100)
+    return min(int(text), seen.wanted)
+
+
+def ownership(owner: GitOpsOwner | None, what: str) -> tuple[Impact, ...]:
+    """Who else writes this object, and whether they will fight the change."""
+    if owner is None:
+        return ()
+    name = f"{OWNERS.get(owner.kind, owner.kind)}, {'release' if owner.kind == 'helm' else 'app'} {owner.application}"
+    if owner.kind == "helm":
+        return (Impact("Owner", name, f"The next upgrade of the release decides about {what} again."),)
+    if owner.self_heal:
+        return (Impact("Owner", name, f"Self-heal is on: it takes {what} back within seconds.", worry=True),)
+    if owner.self_heal is None:
+        return (Impact("Owner", name, "Whether it takes changes back could not be read.", worry=True),)
+    return (
+        Impact(
+            "Owner",
+            name,
+            f"Self-heal is off: it shows OutOfSync and does not fight {what}. The next sync from Git decides again.",
+        ),
+    )
+
+
+def autoscaler_text(autoscaler: AutoscalerSeen) -> str:
+    return f"{autoscaler.min_replicas} to {autoscaler.max_replicas}"
+
+
+def self_heals(owner: GitOpsOwner | None) -> int:
+    return int(bool(owner and owner.self_heal))
+
+
+def kubectl(target: Target, *words: str) -> str:
+    """The command that does the same without us, for the day Afterdeck is down."""
+    return " ".join(["kubectl", "--context", target.cluster, "-n", target.ref.namespace, *words])
