@@ -4,9 +4,11 @@
 approve), not for conditions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -134,3 +136,17 @@ class Ruling:
     @property
     def deciding_rules(self) -> tuple[str, ...]:
         return tuple(answer.rule for answer in self.answers if answer.effect is self.effect)
+
+
+def ruling_from(stored: Mapping[str, Any]) -> Ruling:
+    """Rebuild a ruling from the JSON it was stored as (`dataclasses.asdict`)."""
+    return Ruling(
+        effect=Effect(stored["effect"]),
+        answers=tuple(RuleAnswer(each["rule"], Effect(each["effect"]), each["because"]) for each in stored["answers"]),
+        requirements=tuple(
+            Requirement(need["rule"], need["count"], need["of"], tuple(Approver(**person) for person in need["people"]))
+            for need in stored["requirements"]
+        ),
+        policy_digest=stored["policy_digest"],
+        looked_at=stored["looked_at"],
+    )

@@ -15,7 +15,8 @@ _SECRET_KEY = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"""
-    hv[sbr]\.[A-Za-z0-9_\-]{20,}                     # Vault and OpenBao tokens
+    \bafd_[A-Za-z0-9_\-]{43}                          # our own API tokens
+    | hv[sbr]\.[A-Za-z0-9_\-]{20,}                     # Vault and OpenBao tokens
     | \bs\.[A-Za-z0-9]{24,}\b                        # OpenBao service tokens
     | \beyJ[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}\.[A-Za-z0-9_\-]{10,}  # JSON Web Tokens (ServiceAccounts)
     | -----BEGIN\ [A-Z\ ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z\ ]*PRIVATE\ KEY-----|\Z)
