@@ -1,18 +1,48 @@
-"""The one real stack that every suite runs on."""
+"""What every suite stands on: the real stack, this run's database, and three people, as far as a test needs them.
+
+`database` gives real commits and empties the tables afterwards, as the owner role; `db` of pytest-django rolls back and is faster
+where nothing has to commit.
+"""
 
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+from pytest_django.plugin import DjangoDbBlocker
 
-from sandbox.stack import Stack
+from portal.database import tables_of_ours
+from sandbox.stack import Endpoints, Stack
+from tests import environment
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Postgres, Valkey, OpenBao and Kubernetes, started once. Tests keep apart by namespace and by database."""
-    running = Stack(tmp_path_factory.mktemp("stack"), say=print)
-    running.start()
-    try:
-        yield running
-    finally:
-        running.stop()
+def endpoints() -> Endpoints:
+    return environment.endpoints
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The servers themselves, for tests that kill them."""
+    if environment.stack is None:
+        pytest.skip("AFTERDECK_TEST_ENDPOINTS names a stack that belongs to somebody else, so its servers are not killed.")
+    return environment.stack
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_blocker: DjangoDbBlocker) -> None:
+    """The database exists (`tests.environment` made it); migrate and grant as an installation would."""
+    with django_db_blocker.unblock():
+        call_command("setup_database", verbosity=0)
+
+
+@pytest.fixture
+def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        yield
+        connections["default"].close()
+        with connections["owner"].cursor() as cursor:
+            tables = [table for table in tables_of_ours() if table != "django_content_type" and table != "auth_permission"]
+            names = sql.SQL(", ").join(map(sql.Identifier, tables))
+            cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
