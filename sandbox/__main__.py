@@ -22,7 +22,7 @@ STARTED = time.monotonic()
 
 
 def say(line: str) -> None:
-    print(f"[{time.monotonic() - STARTED:5.1f} s] {line}", flush=True)
+    print(f"[{time.monotonic() - STARTED:5.1f} s] {line}\n", end="", flush=True)  # one write, for several threads speak
 
 
 def directory() -> Path:
@@ -59,7 +59,8 @@ COMMANDS = {"up": up, "reset": reset}
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m sandbox", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both stop in order
+    for signalled in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(signalled, signal.default_int_handler)
     try:
         COMMANDS[parser.parse_args().command](directory())
     except PartFailed as failure:

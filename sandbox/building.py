@@ -77,7 +77,13 @@ def _build(finished: Path, *, log: Path, say: Say) -> None:
 
 def _run(command: list[str], *, log: Path, say: Say, progress: str, counts: str) -> list[str]:
     """Run Go, say how far it is by the number of lines in its log that begin with `counts`, and return all of them."""
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": "-mod=readonly"}
+    environment = {
+        **os.environ,
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+        "GOFLAGS": "-mod=readonly",
+    }
     log.unlink(missing_ok=True)
     process = spawn(command, log=log, directory=SOURCES, environment=environment)
     said = time.monotonic()

@@ -6,6 +6,7 @@ own, so that the audit log can leave out the cluster talking to itself and keep 
 
 import hashlib
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -43,7 +44,15 @@ class Kubernetes:
         self._home = state.directory("kubernetes")
         self._certificates = state.directory("kubernetes", "certificates")
         self._signing_key = self._home / "service-account.key"
-        names = ("etcd", "etcd-peer", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "toxiproxy")
+        names = (
+            "etcd",
+            "etcd-peer",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kube-scheduler",
+            "kwok",
+            "toxiproxy",
+        )
         self._ports = {name: state.port(name) for name in names}
         self.audit_log = self._home / "audit.log"
         self.kubeconfig_admin = self._home / "admin.kubeconfig"
@@ -59,7 +68,10 @@ class Kubernetes:
         self._etcd()
         self._api_server()
         with ThreadPoolExecutor() as pool:
-            starts = [pool.submit(start) for start in (self._controllers, self._scheduler, self._nodes, self._faults, self._furnish)]
+            starts = [
+                pool.submit(start)
+                for start in (self._controllers, self._scheduler, self._nodes, self._faults, self._furnish)
+            ]
         for start in starts:
             start.result()
 
@@ -82,7 +94,9 @@ class Kubernetes:
         content = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": NAME, "cluster": {"server": self._address, "certificate-authority": str(self._authority)}}],
+            "clusters": [
+                {"name": NAME, "cluster": {"server": self._address, "certificate-authority": str(self._authority)}}
+            ],
             "users": [{"name": user, "user": {"token": token}}],
             "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": user}}],
             "current-context": NAME,
@@ -96,13 +110,22 @@ class Kubernetes:
             lines = source.read_text().splitlines()
             first = datetime.now(UTC) - LOGS_SPAN
             stamps = (first + LOGS_SPAN * number / len(lines) for number in range(len(lines)))
-            rows = (f"{stamp:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n" for stamp, line in zip(stamps, lines, strict=True))
+            rows = (
+                f"{stamp:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n" for stamp, line in zip(stamps, lines, strict=True)
+            )
             (directory / source.name).write_text("".join(rows))
 
     # The parts
 
     def _start(self, name: str, *flags: str, ready: Callable[[], bool]) -> None:
-        self._processes.start(Part(name, (self._program, name, *flags), ready=ready, directory=self._home))
+        part = Part(
+            name,
+            (self._program, name, *flags),
+            ready=ready,
+            directory=self._home,
+            death_signal=signal.SIGKILL,  # an API server without etcd takes minutes over a SIGTERM, and nothing needs one
+        )
+        self._processes.start(part)
 
     def _etcd(self) -> None:
         clients, peers = (f"http://127.0.0.1:{self._ports[name]}" for name in ("etcd", "etcd-peer"))
@@ -149,12 +172,16 @@ class Kubernetes:
             f"--service-account-private-key-file={self._signing_key}",
             f"--root-ca-file={self._authority}",
             "--use-service-account-credentials",
+            "--kube-api-qps=200",  # rollouts of a whole world should not queue behind a polite client
+            "--kube-api-burst=400",
             "--horizontal-pod-autoscaler-sync-period=5s",
             ready=self._healthy("kube-controller-manager"),
         )
 
     def _scheduler(self) -> None:
-        self._start("kube-scheduler", *self._leading("kube-scheduler", "scheduler"), ready=self._healthy("kube-scheduler"))
+        self._start(
+            "kube-scheduler", *self._leading("kube-scheduler", "scheduler"), ready=self._healthy("kube-scheduler")
+        )
 
     def _leading(self, name: str, account: str) -> tuple[str, ...]:
         return (
@@ -188,7 +215,9 @@ class Kubernetes:
         )
 
     def _faults(self) -> None:
-        self._start("toxiproxy", f"--port={self._ports['toxiproxy']}", ready=lambda: answers(f"{self.toxiproxy_url}/version"))
+        self._start(
+            "toxiproxy", f"--port={self._ports['toxiproxy']}", ready=lambda: answers(f"{self.toxiproxy_url}/version")
+        )
 
     # What is in it
 
@@ -196,7 +225,11 @@ class Kubernetes:
         self._cluster.apply(manifests.read(ROLES))
         self._cluster.apply(manifests.read(SOURCES / "nodes.yaml"))
         path = "/api/v1/namespaces/afterdeck/serviceaccounts/portal/token"
-        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": PORTAL_TOKEN_SECONDS}}
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": PORTAL_TOKEN_SECONDS},
+        }
         token = self._cluster.ask("POST", path, request)["status"]["token"]
         self._write_kubeconfig(self.kubeconfig_portal, "portal", token)
         self._create_world()
@@ -207,7 +240,9 @@ class Kubernetes:
         marker = self._home / "world"
         if marker.exists() and marker.read_text() == digest:
             return
-        documents = [document for document in manifests.read(WORLD) if "apiVersion" in document and not _is_backstage(document)]
+        documents = [
+            document for document in manifests.read(WORLD) if not document["apiVersion"].startswith("backstage.io/")
+        ]
         namespaces = [document for document in documents if document["kind"] == "Namespace"]
         self._cluster.create_absent(namespaces)
         for namespace in namespaces:  # before it has this account, every pod in it is refused
@@ -220,9 +255,10 @@ class Kubernetes:
         while not self._cluster.exists(path):
             if time.monotonic() > end:
                 log = self._processes["kube-controller-manager"].log
-                raise PartFailed("kubernetes", f"{path} did not appear.", log=log, remedy="Read its log; `make demo-reset` starts afresh.")
+                raise PartFailed(
+                    "kubernetes",
+                    f"{path} did not appear.",
+                    log=log,
+                    remedy="Read its log; `make demo-reset` starts afresh.",
+                )
             time.sleep(0.05)
-
-
-def _is_backstage(document: manifests.Manifest) -> bool:
-    return str(document["apiVersion"]).startswith("backstage.io/")

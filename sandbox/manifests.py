@@ -28,7 +28,7 @@ def read(path: Path) -> list[Manifest]:
     """The documents of a file, or of every YAML file in a directory by name."""
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return [document for file in files for document in yaml.load_all(file.read_text(), Loader=loader) if document]  # noqa: S506  (a safe one)
+    return [document for file in files for document in yaml.load_all(file.read_text(), Loader=loader) if document]
 
 
 class Refused(Exception):
@@ -67,7 +67,9 @@ class Cluster:
 
     def apply(self, manifests: list[Manifest]) -> None:
         for manifest in manifests:
-            path = f"{self._collection(manifest)}/{manifest['metadata']['name']}?fieldManager={FIELD_MANAGER}&force=true"
+            path = (
+                f"{self._collection(manifest)}/{manifest['metadata']['name']}?fieldManager={FIELD_MANAGER}&force=true"
+            )
             self.ask("PATCH", path, manifest, content_type="application/apply-patch+yaml")
 
     def create_absent(self, manifests: list[Manifest]) -> None:
@@ -91,7 +93,9 @@ class Cluster:
         version, kind = manifest["apiVersion"], manifest["kind"]
         prefix = f"/apis/{version}" if "/" in version else f"/api/{version}"
         plural, namespaced = self._resource(prefix, kind)
-        return f"{prefix}/namespaces/{manifest['metadata']['namespace']}/{plural}" if namespaced else f"{prefix}/{plural}"
+        return (
+            f"{prefix}/namespaces/{manifest['metadata']['namespace']}/{plural}" if namespaced else f"{prefix}/{plural}"
+        )
 
     @cache  # noqa: B019  (lives as long as the start that uses it)
     def _resource(self, prefix: str, kind: str) -> tuple[str, bool]:

@@ -31,7 +31,9 @@ SECRETS = {
 }
 OWNERS = {path: {"owner": path.split("/")[0], "consumer": path.split("/")[1]} for path in SECRETS}
 
-CREATE_READER = ["""CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders_reader"""]
+CREATE_READER = [
+    """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders_reader"""
+]
 DROP_READER = [  # dropping a role does not end its sessions
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}'",
     'DROP ROLE IF EXISTS "{{name}}"',
@@ -55,7 +57,9 @@ class OpenBao:
         settings = {
             "listener": {"tcp": {"address": f"127.0.0.1:{self.port}", "tls_disable": True}},
             "api_addr": self.address,
-            "storage": {"postgresql": {"connection_url": self._postgres.url("openbao", "openbao"), "max_parallel": "20"}},
+            "storage": {
+                "postgresql": {"connection_url": self._postgres.url("openbao", "openbao"), "max_parallel": "20"}
+            },
             "seal": {"static": {"current_key_id": "sandbox", "current_key": seal_key}},
             "audit": [{"file": {"file": {"description": "Everything", "options": {"file_path": str(self.audit_log)}}}}],
         }
@@ -109,7 +113,9 @@ class OpenBao:
             password=self._state.secret("postgres/orders_manager"),
         )
         if not _listed(database.list_static_roles):
-            database.create_static_role("orders-service", "orders", "orders_service", rotation_statements=[], rotation_period="86400s")
+            database.create_static_role(
+                "orders-service", "orders", "orders_service", rotation_statements=[], rotation_period="86400s"
+            )
         if not _listed(database.list_roles):
             database.create_role(
                 "orders-readonly",

@@ -70,6 +70,7 @@ class Postgres:
             (_binary("postgres"), "-D", str(self._data), "-p", str(self.port), *options),
             ready=self._answers,
             directory=self._home,
+            death_signal=signal.SIGINT,
             stop_signal=signal.SIGINT,  # fast shutdown; SIGTERM would wait for every client to leave
             unprivileged=True,
         )
@@ -79,20 +80,33 @@ class Postgres:
 
     def _create_data(self) -> None:
         """`initdb` into a directory that gets its real name only when it is complete."""
-        draft, password, log = self._home / "draft", self._home / "password", self._state.directory("logs") / "initdb.log"
+        draft, password, log = (
+            self._home / "draft",
+            self._home / "password",
+            self._state.directory("logs") / "initdb.log",
+        )
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
         password.touch(mode=0o600)
         password.write_text(self._state.secret("postgres/postgres"))
         if os.geteuid() == 0:
             shutil.chown(draft, UNPRIVILEGED_USER)
-        initdb = (_binary("initdb"), "-D", str(draft), "--username=postgres", "--auth=scram-sha-256", f"--pwfile={password}")
+        initdb = (
+            _binary("initdb"),
+            "-D",
+            str(draft),
+            "--username=postgres",
+            "--auth=scram-sha-256",
+            f"--pwfile={password}",
+        )
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         command = (*initdb, *locale, "--no-instructions")
         status = spawn(command, log=log, directory=self._home, environment={}, unprivileged=True).wait()
         password.unlink()
         if status != 0:
-            raise PartFailed("postgres", "initdb failed.", log=log, remedy="Is the disk full, or the state directory read-only?")
+            raise PartFailed(
+                "postgres", "initdb failed.", log=log, remedy="Is the disk full, or the state directory read-only?"
+            )
         draft.rename(self._data)
 
     def _answers(self) -> bool:
@@ -102,7 +116,11 @@ class Postgres:
         except psycopg.OperationalError:
             return False
         if found != (str(self._data),):
-            raise PartFailed("postgres", f"port {self.port} is somebody else's server.", remedy="Start again: another port is chosen.")
+            raise PartFailed(
+                "postgres",
+                f"port {self.port} is somebody else's server.",
+                remedy="Start again: another port is chosen.",
+            )
         return True
 
     def _create_roles_and_databases(self) -> None:

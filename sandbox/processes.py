@@ -28,7 +28,12 @@ class PartFailed(Exception):
 
     def __init__(self, part: str, why: str, *, log: Path | None = None, remedy: str) -> None:
         tail = log.read_text(errors="replace").splitlines()[-8:] if log and log.exists() else []
-        lines = [f"{part}: {why}", *(f"    {line[:200]}" for line in tail), *([f"  Log: {log}"] if log else []), f"  {remedy}"]
+        lines = [
+            f"{part}: {why}",
+            *(f"    {line[:200]}" for line in tail),
+            *([f"  Log: {log}"] if log else []),
+            f"  {remedy}",
+        ]
         super().__init__("\n".join(lines))
 
 
@@ -42,6 +47,7 @@ class Part:
     directory: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGTERM  # what it gets when we die
     unprivileged: bool = False
     deadline: float = 60
 
@@ -88,7 +94,7 @@ class Process:
             log=self.log,
             directory=self.part.directory,
             environment=self.part.environment,
-            death_signal=self.part.stop_signal,
+            death_signal=self.part.death_signal,
             unprivileged=self.part.unprivileged,
         )
 
@@ -105,10 +111,14 @@ class Process:
         while not self.part.ready():
             if not self.running:
                 why = f"ended with exit status {self._popen.returncode} before it was ready."
-                raise PartFailed(self.part.name, why, log=self.log, remedy="Read its log; `make demo-reset` starts afresh.")
+                raise PartFailed(
+                    self.part.name, why, log=self.log, remedy="Read its log; `make demo-reset` starts afresh."
+                )
             if time.monotonic() > end:
                 why = f"not ready after {self.part.deadline:.0f} s."
-                raise PartFailed(self.part.name, why, log=self.log, remedy="Is the machine busy? Try again, or read its log.")
+                raise PartFailed(
+                    self.part.name, why, log=self.log, remedy="Is the machine busy? Try again, or read its log."
+                )
             time.sleep(0.02)
 
     def stop(self, *, patience: float = 10) -> None:

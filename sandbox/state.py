@@ -26,7 +26,9 @@ class State:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise PartFailed(
-                "sandbox", f"another one is running in {root}.", remedy="Stop it, or set AFTERDECK_DEMO_DIR to another directory."
+                "sandbox",
+                f"another one is running in {root}.",
+                remedy="Stop it, or set AFTERDECK_DEMO_DIR to another directory.",
             ) from None
         self._known: dict[str, dict[str, int | str]] = {"ports": {}, "secrets": {}}
         if self._file.exists():

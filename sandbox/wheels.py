@@ -15,4 +15,8 @@ def program(package: str, pattern: str) -> Path:
     for location in (spec and spec.submodule_search_locations) or []:
         for found in Path(location).glob(pattern):
             return found
-    raise PartFailed(pattern.rsplit("/", 1)[-1], f"the package {package} is not installed for this machine.", remedy="Run `make setup`.")
+    raise PartFailed(
+        pattern.rsplit("/", 1)[-1],
+        f"the package {package} is not installed for this machine.",
+        remedy="Run `make setup`.",
+    )
