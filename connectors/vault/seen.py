@@ -1,13 +1,11 @@
 """What we saw in a vault: plain frozen values that travel upwards. None of them has room for a secret."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 KV = "kv-v2"
 STATIC_ROLE = "database-static-role"
 DYNAMIC_ROLE = "database-dynamic-role"
-OURS = "afterdeck.dev/"  # custom metadata under other keys is not ours to show
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +33,5 @@ class SecretSeen:
     changed_at: datetime | None = None  # the last new version, or the last rotation
     rotation_seconds: int | None = None  # of a static role: how often the vault itself changes the password
     username: str = ""  # of a static role
-    annotations: Mapping[str, str] = field(default_factory=dict)  # custom metadata under `afterdeck.dev/`
+    owner: str = ""  # of KV: the custom metadata `owner`, a team
+    consumer: str = ""  # of KV: the custom metadata `consumer`, a service; other keys are not ours to show

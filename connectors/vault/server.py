@@ -16,7 +16,7 @@ from connectors.names import mount as mount_name
 from connectors.protocol import Health
 from connectors.registry import register_connector
 from connectors.vault.configuration import VaultConfig
-from connectors.vault.seen import DYNAMIC_ROLE, KV, OURS, STATIC_ROLE, MountSeen, SecretSeen
+from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen, SecretSeen
 from connectors.vault.session import Question, Session
 from connectors.vault.wire import Engine, Keys, KvMetadata, StaticRole, VisibleMounts
 
@@ -130,6 +130,7 @@ def _read_kv(session: Session, mount: str, path: str) -> SecretSeen:
         KvMetadata,
         what=f"secret {mount}/{path}",
     )
+    labels = found.custom_metadata or {}
     current = found.versions.get(str(found.current_version))
     return SecretSeen(
         mount=mount,
@@ -140,7 +141,8 @@ def _read_kv(session: Session, mount: str, path: str) -> SecretSeen:
         deleted=current is not None and (current.destroyed or current.deletion_time != ""),
         created_at=found.created_time,
         changed_at=found.updated_time,
-        annotations={k: v for k, v in (found.custom_metadata or {}).items() if k.startswith(OURS)},
+        owner=labels.get("owner", ""),
+        consumer=labels.get("consumer", ""),
     )
 
 

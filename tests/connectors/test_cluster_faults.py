@@ -4,6 +4,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ import yaml
 from connectors.errors import Transient, Unknown
 from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.seen import WorkloadSeen
+from sandbox.stack import Stack
 from tests.connectors.conftest import MIRA
 
 STAMP = "2026-11-23T09:30:00Z"
@@ -49,23 +52,24 @@ class Wire:
 
 
 @pytest.fixture
-def wire(stack) -> Iterator[Wire]:
+def wire(stack: Stack) -> Iterator[Wire]:
+    assert stack.endpoints.toxiproxy_url
     made = Wire(stack.endpoints.toxiproxy_url, _kubeconfig(stack)["clusters"][0]["cluster"]["server"].split("//")[1])
     yield made
     made.remove()
 
 
 @pytest.fixture
-def far(stack, wire, tmp_path) -> KubernetesCluster:
+def far(stack: Stack, wire: Wire, tmp_path: Path) -> KubernetesCluster:
     """The same cluster, at the other end of the wire."""
     return _at(f"https://{wire.address}", stack, tmp_path)
 
 
-def _kubeconfig(stack) -> Any:
+def _kubeconfig(stack: Stack) -> Any:
     return yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
 
 
-def _at(address, stack, tmp_path) -> KubernetesCluster:
+def _at(address: str, stack: Stack, tmp_path: Path) -> KubernetesCluster:
     config = _kubeconfig(stack)
     config["clusters"][0]["cluster"]["server"] = address
     path = tmp_path / "kubeconfig"
@@ -73,7 +77,7 @@ def _at(address, stack, tmp_path) -> KubernetesCluster:
     return KubernetesCluster("far", ClusterConfig(path))
 
 
-def restart(cluster, workload):
+def restart(cluster: KubernetesCluster, workload: WorkloadSeen) -> WorkloadSeen:
     return cluster.restart(workload.ref, as_=MIRA, stamp=STAMP, execution="execution-1", seen=workload.resource_version)
 
 

@@ -7,7 +7,7 @@ import pytest
 from connectors.errors import Forbidden
 from connectors.kubernetes import transport
 from connectors.kubernetes.seen import GitOpsOwner
-from tests.connectors.conftest import deployment, eventually
+from tests.connectors.conftest import Namespace, deployment, eventually
 
 APPLICATION_CRD = {
     "apiVersion": "apiextensions.k8s.io/v1",
@@ -29,7 +29,7 @@ APPLICATION_CRD = {
 }
 
 
-def tracked_by(application, namespace, name):
+def tracked_by(application: str, namespace: Namespace, name: str) -> dict[str, str]:
     return {"argocd.argoproj.io/tracking-id": f"{application}:apps/Deployment:{namespace.name}/{name}"}
 
 

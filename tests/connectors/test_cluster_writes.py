@@ -7,15 +7,24 @@ import pytest
 from connectors.errors import Conflict, Forbidden, InvalidName, Missing, ReadOnly
 from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
-from connectors.kubernetes.seen import OPERATORS, Identity, ObjectRef
+from connectors.kubernetes.seen import OPERATORS, AutoscalerSeen, Identity, ObjectRef, WorkloadSeen
 from connectors.testing import HOSTILE_NAMES
-from tests.connectors.conftest import MIRA, at_rest, deployment
+from tests.connectors.conftest import MIRA, Namespace, at_rest, deployment
 
 STAMP = "2026-11-23T09:30:00Z"
 ANOTHER_UID = "00000000-0000-4000-8000-000000000000"
 
 
-def restart(cluster, workload, *, stamp=STAMP, as_=MIRA, seen=None, dry_run=False, ref=None):
+def restart(
+    cluster: KubernetesCluster,
+    workload: WorkloadSeen,
+    *,
+    stamp: str | None = STAMP,
+    as_: Identity = MIRA,
+    seen: str = "",
+    dry_run: bool = False,
+    ref: ObjectRef | None = None,
+) -> WorkloadSeen:
     return cluster.restart(
         ref or workload.ref,
         as_=as_,
@@ -26,7 +35,7 @@ def restart(cluster, workload, *, stamp=STAMP, as_=MIRA, seen=None, dry_run=Fals
     )
 
 
-def autoscaler(cluster, namespace):
+def autoscaler(cluster: KubernetesCluster, namespace: Namespace) -> AutoscalerSeen:
     namespace.kubectl("autoscale", "deployment/checkout", "--min=1", "--max=3")
     return cluster.read_autoscaler(namespace.name, "checkout")
 

@@ -1,0 +1,175 @@
+"""Both of our connectors keep the contract that a third party's has to keep."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.kubernetes.cluster import KubernetesCluster
+from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.seen import Identity, ObjectRef, WorkloadSeen
+from connectors.testing import Call, ConnectorContract, NamedCall
+from connectors.vault.configuration import VaultConfig
+from connectors.vault.seen import KV, STATIC_ROLE, MountSeen
+from connectors.vault.server import VaultServer
+from sandbox.stack import Stack
+
+UID = "00000000-0000-4000-8000-000000000000"
+STAMP = "2026-11-23T09:30:00Z"
+MIRA = Identity("mira")
+
+
+def ref(kind: str, namespace: str = "payments", name: str = "checkout") -> ObjectRef:
+    return ObjectRef(kind, namespace, name, UID)
+
+
+def workload(namespace: str) -> WorkloadSeen:
+    """Only its reference matters to the calls below."""
+    empty: Any = dict.fromkeys(WorkloadSeen.__dataclass_fields__, "")
+    return WorkloadSeen(**{**empty, "ref": ref("Deployment", namespace), "template_labels": {}})
+
+
+def restart(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout") -> object:
+    return on.restart(ref("Deployment", namespace, name), as_=MIRA, stamp=STAMP, execution="e", seen="1")
+
+
+def scale(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout") -> object:
+    return on.scale(ref("Deployment", namespace, name), as_=MIRA, replicas=2, execution="e", seen="1")
+
+
+def bound(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout") -> object:
+    target = ref("HorizontalPodAutoscaler", namespace, name)
+    return on.set_autoscaler_bounds(target, as_=MIRA, min_replicas=1, max_replicas=2, execution="e", seen="1")
+
+
+class TestKubernetes(ConnectorContract):
+    @pytest.fixture
+    def connector(self, stack: Stack) -> KubernetesCluster:
+        return KubernetesCluster("sandbox", ClusterConfig(stack.endpoints.kubeconfig_portal))
+
+    @pytest.fixture
+    def unreachable(self, nowhere: Path) -> KubernetesCluster:
+        return KubernetesCluster("nowhere", ClusterConfig(nowhere))
+
+    @pytest.fixture
+    def read_only(self, nowhere: Path) -> KubernetesCluster:
+        return KubernetesCluster("nowhere", ClusterConfig(nowhere, read_only=True))
+
+    @pytest.fixture
+    def nowhere(self, stack: Stack, tmp_path: Path) -> Path:
+        config = yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+        config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+        path = tmp_path / "kubeconfig"
+        path.write_text(yaml.safe_dump(config))
+        return path
+
+    @pytest.fixture(autouse=True)
+    def _credentials(self, stack: Stack) -> None:
+        config = yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+        self.credentials = [user["user"]["token"] for user in config["users"]]
+
+    def reads(self) -> list[Call]:
+        now, seen = datetime.now(UTC), workload("payments")
+        return [
+            lambda on: on.namespaces(),
+            lambda on: list(on.list_workloads()),
+            lambda on: list(on.list_cronjobs()),
+            lambda on: list(on.list_pods("payments")),
+            lambda on: on.read_workload("Deployment", "payments", "checkout"),
+            lambda on: on.read_autoscaler("payments", "checkout"),
+            lambda on: on.autoscaler_of(ref("Deployment")),
+            lambda on: on.pods_of(seen),
+            lambda on: on.replicasets_of(seen),
+            lambda on: on.warnings_of(seen, now),
+            lambda on: on.budgets_of(seen),
+            lambda on: on.quotas("payments"),
+        ]
+
+    def reads_of_nothing(self) -> list[Call]:
+        return [
+            lambda on: on.read_workload("Deployment", "no-such-namespace", "checkout"),
+            lambda on: on.read_workload("StatefulSet", "default", "no-such-thing"),
+            lambda on: on.read_autoscaler("default", "no-such-thing"),
+        ]
+
+    def named(self) -> list[NamedCall]:
+        return [
+            lambda on, name: list(on.list_workloads(name)),
+            lambda on, name: list(on.list_cronjobs(name)),
+            lambda on, name: list(on.list_pods(name)),
+            lambda on, name: on.read_workload(name, "payments", "checkout"),
+            lambda on, name: on.read_workload("Deployment", name, "checkout"),
+            lambda on, name: on.read_workload("Deployment", "payments", name),
+            lambda on, name: on.read_autoscaler(name, "checkout"),
+            lambda on, name: on.read_autoscaler("payments", name),
+            lambda on, name: on.autoscaler_of(ref("Deployment", name)),
+            lambda on, name: on.autoscaler_of(ref(name)),
+            lambda on, name: on.pods_of(workload(name)),
+            lambda on, name: on.replicasets_of(workload(name)),
+            lambda on, name: on.warnings_of(workload(name), datetime.now(UTC)),
+            lambda on, name: on.budgets_of(workload(name)),
+            lambda on, name: on.quotas(name),
+            *(lambda on, name, write=write: write(on, name) for write in (restart, scale, bound)),
+            *(lambda on, name, write=write: write(on, "payments", name) for write in (restart, scale, bound)),
+        ]
+
+    def writes(self) -> list[Call]:
+        return [restart, scale, bound]
+
+
+class TestVault(ConnectorContract):
+    @pytest.fixture
+    def connector(self, config: VaultConfig) -> VaultServer:
+        return VaultServer("sandbox", config)
+
+    @pytest.fixture
+    def unreachable(self, nowhere: VaultConfig) -> VaultServer:
+        return VaultServer("nowhere", nowhere)
+
+    @pytest.fixture
+    def read_only(self, nowhere: VaultConfig) -> VaultServer:
+        return VaultServer(
+            "nowhere", VaultConfig("http://127.0.0.1:1", token_file=nowhere.role_id_file, read_only=True)
+        )
+
+    @pytest.fixture
+    def config(self, stack: Stack) -> VaultConfig:
+        return self._at(stack, stack.endpoints.vault_address)
+
+    @pytest.fixture
+    def nowhere(self, stack: Stack) -> VaultConfig:
+        return self._at(stack, "http://127.0.0.1:1")
+
+    def _at(self, stack: Stack, address: str) -> VaultConfig:
+        ends = stack.endpoints
+        return VaultConfig(address, role_id_file=ends.vault_role_id_file, secret_id_file=ends.vault_secret_id_file)
+
+    @pytest.fixture(autouse=True)
+    def _credentials(self, stack: Stack) -> None:
+        files = (stack.endpoints.vault_role_id_file, stack.endpoints.vault_secret_id_file)
+        self.credentials = [path.read_text().strip() for path in files]
+
+    def reads(self) -> list[Call]:
+        return [
+            lambda on: on.list_mounts(),
+            lambda on: list(on.list_secrets(MountSeen("secret", "kv", (KV,)))),
+            lambda on: list(on.list_secrets(MountSeen("database", "database", (STATIC_ROLE,)))),
+            lambda on: on.read_secret(KV, "secret", "payments/checkout-api/stripe"),
+        ]
+
+    def reads_of_nothing(self) -> list[Call]:
+        return [
+            lambda on: on.read_secret(KV, "secret", "no/such/thing"),
+            lambda on: on.read_secret(STATIC_ROLE, "database", "no-such-role"),
+        ]
+
+    def named(self) -> list[NamedCall]:
+        return [
+            lambda on, name: list(on.list_secrets(MountSeen(name, "kv", (KV,)))),
+            lambda on, name: on.read_secret(name, "secret", "payments"),
+            lambda on, name: on.read_secret(KV, name, "payments"),
+            lambda on, name: on.read_secret(KV, "secret", name),
+            lambda on, name: on.read_secret(STATIC_ROLE, "database", name),
+        ]
