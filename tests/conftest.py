@@ -4,6 +4,7 @@
 where nothing has to commit.
 """
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -12,9 +13,13 @@ from django.db import connections
 from psycopg import sql
 from pytest_django.plugin import DjangoDbBlocker
 
+from connectors.kubernetes import ClusterConfig, KubernetesCluster
+from inventory.models import Workload
 from portal.database import tables_of_ours
 from sandbox.stack import Endpoints, Stack
 from tests import environment
+from tests.characters import People, Shop, make_people
+from tests.cluster import Namespace, workload
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +31,9 @@ def endpoints() -> Endpoints:
 def stack() -> Stack:
     """The servers themselves, for tests that kill them."""
     if environment.stack is None:
-        pytest.skip("AFTERDECK_TEST_ENDPOINTS names a stack that belongs to somebody else, so its servers are not killed.")
+        pytest.skip(
+            "AFTERDECK_TEST_ENDPOINTS names a stack that belongs to somebody else, so its servers are not killed."
+        )
     return environment.stack
 
 
@@ -43,6 +50,39 @@ def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Itera
         yield
         connections["default"].close()
         with connections["owner"].cursor() as cursor:
-            tables = [table for table in tables_of_ours() if table != "django_content_type" and table != "auth_permission"]
+            tables = [
+                table for table in tables_of_ours() if table != "django_content_type" and table != "auth_permission"
+            ]
             names = sql.SQL(", ").join(map(sql.Identifier, tables))
             cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+
+
+@pytest.fixture(scope="session")
+def cluster(endpoints: Endpoints) -> KubernetesCluster:
+    return KubernetesCluster("sandbox", ClusterConfig(endpoints.kubeconfig_portal, simulated=True))
+
+
+@pytest.fixture
+def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
+    made = Namespace(endpoints, f"test-{secrets.token_hex(4)}")
+    made.kubectl("create", "namespace", made.name)
+    yield made
+    made.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@pytest.fixture
+def people(database: None) -> People:
+    return make_people()
+
+
+@pytest.fixture
+def shop(people: People, cluster: KubernetesCluster, namespace: Namespace) -> Shop:
+    return Shop(cluster, namespace)
+
+
+@pytest.fixture
+def checkout(shop: Shop, namespace: Namespace) -> Workload:
+    """A Deployment of 2 in production, up and running."""
+    namespace.apply(workload("checkout"))
+    namespace.roll_out("deployment", "checkout")
+    return shop.knows("checkout")

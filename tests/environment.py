@@ -47,7 +47,9 @@ def variables() -> dict[str, str]:
         "AFTERDECK_VALKEY_URL": endpoints.valkey_url,
         "AFTERDECK_ALLOWED_HOSTS": "localhost,127.0.0.1,testserver",
         "AFTERDECK_BASE_URL": "http://127.0.0.1",
-        "AFTERDECK_CLUSTERS": json.dumps({"sandbox": {"kubeconfig": str(endpoints.kubeconfig_portal), "simulated": True}}),
+        "AFTERDECK_CLUSTERS": json.dumps(
+            {"sandbox": {"kubeconfig": str(endpoints.kubeconfig_portal), "simulated": True}}
+        ),
         "AFTERDECK_VAULTS": json.dumps({"sandbox": _vault()}),
         "AFTERDECK_SOAK_SECONDS": "2",
         "AFTERDECK_LEASE_SECONDS": "5",

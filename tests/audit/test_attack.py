@@ -37,7 +37,9 @@ ATTACKS = {
 @pytest.fixture
 def one_event() -> None:
     with transaction.atomic():
-        writer.record(Event("request.submitted", SYSTEM, "restart checkout-api", About(request=1, service="checkout-api")))
+        writer.record(
+            Event("request.submitted", SYSTEM, "restart checkout-api", About(request=1, service="checkout-api"))
+        )
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -45,14 +47,18 @@ def test_the_application_role_cannot_rewrite_the_record(one_event: None, attack:
     before = list(queries.events(queries.Filter()).values())
     with pytest.raises(DatabaseError) as refusal, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(ATTACKS[attack])
-    assert isinstance(refusal.value.__cause__, errors.InsufficientPrivilege | errors.InvalidParameterValue), refusal.value
+    assert isinstance(refusal.value.__cause__, errors.InsufficientPrivilege | errors.InvalidParameterValue), (
+        refusal.value
+    )
     assert list(queries.events(queries.Filter()).values()) == before
 
 
 def test_a_grant_that_warns_instead_of_failing_grants_nothing(one_event: None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("GRANT ALL ON audit_event TO CURRENT_USER WITH GRANT OPTION")
-        cursor.execute("SELECT has_table_privilege('audit_event', 'UPDATE'), has_column_privilege('audit_event', 'at', 'INSERT')")
+        cursor.execute(
+            "SELECT has_table_privilege('audit_event', 'UPDATE'), has_column_privilege('audit_event', 'at', 'INSERT')"
+        )
         assert cursor.fetchone() == (False, False)
 
 

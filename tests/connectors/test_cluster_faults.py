@@ -169,3 +169,12 @@ def test_a_kubeconfig_that_was_repaired_works_without_a_restart_of_ours(stack, t
     path.write_bytes(stack.endpoints.kubeconfig_portal.read_bytes())
 
     assert cluster.health().ok
+
+
+def test_a_kubeconfig_that_was_replaced_is_read_again(stack, tmp_path):
+    cluster = _at("https://127.0.0.1:1", stack, tmp_path)
+    assert not cluster.health().ok
+
+    (tmp_path / "kubeconfig").write_bytes(stack.endpoints.kubeconfig_portal.read_bytes())
+
+    assert cluster.health().ok

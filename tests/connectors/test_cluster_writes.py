@@ -175,6 +175,10 @@ def test_a_dry_run_shows_the_change_and_changes_nothing(cluster, namespace, chec
     assert (planned.restarted_at, scaled.wanted) == (STAMP, 9)
     after = cluster.read_workload("Deployment", namespace.name, "checkout")
     assert after.resource_version == checkout.resource_version
+    assert {path for path, text in planned.fields.items() if checkout.fields.get(path) != text} == {
+        "metadata.annotations.afterdeck.dev/execution",
+        "spec.template.metadata.annotations.kubectl.kubernetes.io/restartedAt",
+    }
 
 
 def test_a_dry_run_says_what_the_write_will_say(cluster, checkout):

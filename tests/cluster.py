@@ -1,0 +1,119 @@
+"""A namespace of a test's own on the real cluster: what somebody else does while we look, and what the cluster recorded about us."""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sandbox.stack import Endpoints
+
+KUBECTL = str(Path(sys.executable).with_name("kubectl"))
+T = TypeVar("T")
+
+
+def eventually(condition: Callable[[], T], seconds: float = 30) -> T:
+    """The first true answer of `condition`. Polls; the deadline is for a defect, not for the normal case."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"It did not happen within {seconds} s."
+        time.sleep(0.05)
+    return answer
+
+
+class Namespace:
+    """One namespace, with the rights of an administrator."""
+
+    def __init__(self, endpoints: Endpoints, name: str) -> None:
+        self.name = name
+        self._kubeconfig = endpoints.kubeconfig_admin
+        self._audit_log = endpoints.kube_audit_log
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        command = [KUBECTL, f"--kubeconfig={self._kubeconfig}", f"--namespace={self.name}", *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        self.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)}))
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json"))
+        return found
+
+    def roll_out(self, kind: str, name: str) -> None:
+        self.kubectl("rollout", "status", f"{kind}/{name}", "--timeout=60s")
+
+    def recorded(self) -> list[dict[str, Any]]:
+        """Every call of ours that the cluster's audit log has for this namespace, up to now."""
+        marker = f"marker-{secrets.token_hex(8)}"
+        self.kubectl("get", "pods", "-l", f"marker={marker}")
+        eventually(lambda: marker in self._audit_log.read_text())
+        lines = [line for line in self._audit_log.read_text().splitlines() if self.name in line]
+        return [entry for entry in map(json.loads, lines) if entry.get("userAgent") == "afterdeck"]
+
+    def effects(self) -> list[dict[str, Any]]:
+        """The writes among them that the server did: not dry runs, not refusals."""
+        return [
+            entry
+            for entry in self.recorded()
+            if entry["verb"] in ("patch", "update", "create", "delete")
+            and "dryRun" not in entry["requestURI"]
+            and entry.get("responseStatus", {}).get("code", 0) < 300
+        ]
+
+
+def workload(
+    name: str,
+    *,
+    kind: str = "Deployment",
+    replicas: int = 2,
+    behaviour: str = "",
+    image: str = "registry.example/shop/checkout:1.4.2",
+    annotations: dict[str, str] | None = None,
+    **spec: Any,
+) -> dict[str, Any]:
+    labels = {"app.kubernetes.io/name": name}
+    pod_annotations = {"sandbox.afterdeck.dev/behaviour": behaviour} if behaviour else {}
+    body: dict[str, Any] = {
+        "selector": {"matchLabels": labels},
+        "template": {
+            "metadata": {"labels": labels, "annotations": pod_annotations},
+            "spec": {"containers": [{"name": "app", "image": image}]},
+        },
+        **spec,
+    }
+    if kind != "DaemonSet":
+        body["replicas"] = replicas
+    if kind == "StatefulSet":
+        body["serviceName"] = name
+    owner = {"afterdeck.dev/owner": "payments"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "labels": labels, "annotations": owner | (annotations or {})},
+        "spec": body,
+    }
+
+
+def autoscaler(name: str, *, least: int, most: int) -> dict[str, Any]:
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "minReplicas": least,
+            "maxReplicas": most,
+            "metrics": [
+                {
+                    "type": "Resource",
+                    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 65}},
+                }
+            ],
+        },
+    }
