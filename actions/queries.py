@@ -1,10 +1,11 @@
 """Reads of requests and runs, scoped to who may see them, keyset-paged, with a constant number of queries."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -121,6 +122,20 @@ def changes_of(service: Service, limit: int = 20) -> QuerySet[Request]:
     return service.requests.select_related(*RELATED).order_by("-created_at", "-id")[:limit]
 
 
+@dataclass(frozen=True)
+class Counted:
+    """How many requests there were, and how many of their runs were taken back."""
+
+    all: int
+    reverted: int
+
+
+def counted_since(service: Service, since: datetime) -> Counted:
+    reverted = Count("pk", filter=Q(execution__state=ExecutionState.REVERTED))
+    found = service.requests.filter(created_at__gte=since).aggregate(all=Count("pk"), reverted=reverted)
+    return Counted(found["all"], found["reverted"])
+
+
 def last_changes(services: list[Service]) -> dict[int, Request]:
     """The newest request of each service, in one query."""
     rows = (
@@ -160,6 +175,23 @@ def estimate(action: str, service_id: int, environment_id: int) -> Estimate | No
     )  # fmt: skip
     seconds = [(ended - started).total_seconds() for started, ended in spans if started and ended]
     return Estimate(len(seconds), statistics.median(seconds), max(seconds)) if seconds else None
+
+
+def usual_seconds(requests: Sequence[Request]) -> dict[int, float]:
+    """The usual time of each request's run, by its id, in one query; left out where there is nothing to learn from."""
+    places = {request.pk: (request.action, request.service_id, request.environment_id) for request in requests}
+    wanted = Q(pk__in=[])
+    for action, service_id, environment_id in set(places.values()):
+        wanted |= Q(request__action=action, request__service=service_id, request__environment=environment_id)
+    rows = (
+        Execution.objects.filter(wanted, state=ExecutionState.SUCCEEDED, started_at__isnull=False, ended_at__isnull=False)
+        .order_by("-id")
+        .values_list("request__action", "request__service", "request__environment", "started_at", "ended_at")
+    )
+    spans: dict[tuple[str, int, int], list[float]] = {}
+    for *place, started, ended in rows[: 50 * len(requests)]:
+        spans.setdefault((place[0], place[1], place[2]), []).append((ended - started).total_seconds())
+    return {pk: statistics.median(spans[place]) for pk, place in places.items() if place in spans}
 
 
 def usual_answer_seconds(service: Service, environment_id: int) -> float | None:

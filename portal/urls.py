@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
-Names other modules rely on: home, services, service (slug), action (action id, workload's id), requests, request (id), queue, audit,
-sign-in, sign-out, profile, theme, palette, live, healthz, readyz.
+Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.action.address_of` makes it), requests,
+request (id), queue, audit, sign-in, sign-out, profile, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path

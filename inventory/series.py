@@ -1,0 +1,53 @@
+"""The last day of a workload as a chart can draw it: a few hundred points, whatever was sampled.
+
+A dip that lasted one sample must stay visible, so of each span of time the lowest `ready` is kept. Restarts are a counter that
+falls when a pod goes away; only its rises are restarts.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F, Func, Max, Min, Value
+from django.db.models.functions import Extract
+
+from .models import Sample, Workload
+
+SPAN = timedelta(minutes=5)
+RESTART_SPAN = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Series:
+    """`at` in seconds since the epoch, one entry for each span that has samples; the rest in step with it."""
+
+    at: tuple[int, ...] = ()
+    wanted: tuple[int, ...] = ()
+    ready: tuple[int, ...] = ()
+    restarted: tuple[int, ...] = ()
+    """Restarts that began within the span."""
+
+
+def series_of(workloads: Collection[Workload], *, since: datetime, span: timedelta = SPAN) -> Series:
+    """All of them together, in one query."""
+    rows = (
+        Sample.objects.filter(workload__in=workloads, at__gte=since)
+        .annotate(bin=Extract(Func(Value(span), F("at"), Value(since), function="date_bin"), "epoch"))
+        .values("workload_id", "bin")
+        .annotate(wanted=Max("wanted"), ready=Min("ready"), restarts=Max("restarts"))
+        .order_by("bin")
+    )
+    return fold([(row["workload_id"], int(row["bin"]), row["wanted"], row["ready"], row["restarts"]) for row in rows])
+
+
+def fold(rows: Sequence[tuple[int, int, int, int, int]]) -> Series:
+    """Add up (workload, at, wanted, ready, restarts) per moment. Rows are in order of time."""
+    sums: dict[int, list[int]] = {}
+    counters: dict[int, int] = {}
+    for workload, at, wanted, ready, restarts in rows:
+        risen = max(0, restarts - counters.get(workload, restarts))
+        counters[workload] = restarts
+        into = sums.setdefault(at, [0, 0, 0])
+        for position, value in enumerate((wanted, ready, risen)):
+            into[position] += value
+    return Series(tuple(sums), *(tuple(values[position] for values in sums.values()) for position in range(3)))

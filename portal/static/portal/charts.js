@@ -1,0 +1,97 @@
+// Draws the service page's charts with uPlot, in the stylesheet's colours, from what was observed.
+
+const DASH = [2, 3];
+const section = document.querySelector("[data-series]");
+
+function colour(name) {
+  // A custom property holds light-dark(); only a used value resolves it.
+  const probe = document.createElement("i");
+  probe.style.color = `var(${name})`;
+  document.body.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function clock(seconds) {
+  return new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: section.dataset.zone });
+}
+
+function axis(from, to) {
+  return {
+    stroke: colour("--ad-ink-3"), font: "12px Inter, system-ui, sans-serif", size: 24, gap: 4, grid: { show: false },
+    ticks: { show: false }, border: { show: true, stroke: colour("--ad-line-2"), width: 1 },
+    splits: () => [0, 1, 2, 3, 4].map((part) => from + ((to - from) * part) / 4),
+    values: (_, splits) => splits.map((at, index) => (index === splits.length - 1 ? "now" : clock(at))),
+    align: (_, value) => value,
+  };
+}
+
+function draw(place, height, series, rows, { from, to }) {
+  const bottom = axis(from, to);
+  delete bottom.align;
+  return new uPlot({
+    width: place.clientWidth, height, padding: [6, 0, 0, 0], legend: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { setScale: false } },
+    scales: { x: { time: true, range: [from, to] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] } },
+    axes: [bottom, { show: false }], series: [{}, ...series],
+  }, rows, place);
+}
+
+function fill(name, text) {
+  section.querySelector(`[data-figure="${name}"]`).textContent = text;
+}
+
+function perSpan(at, restarted, span, from) {
+  const sums = new Map();
+  at.forEach((moment, index) => {
+    const begin = from + Math.floor((moment - from) / span) * span;
+    sums.set(begin, (sums.get(begin) ?? 0) + restarted[index]);
+  });
+  return sums;
+}
+
+async function show() {
+  const answer = await fetch(section.dataset.series, { headers: { Accept: "application/json" } });
+  if (!answer.ok) return;
+  const seen = await answer.json();
+  const places = Object.fromEntries([...section.querySelectorAll("[data-plot]")].map((place) => [place.dataset.plot, place]));
+  for (const place of Object.values(places)) place.replaceChildren();
+  section.querySelector("[data-empty]").hidden = seen.at.length > 0;
+  for (const figure of section.querySelectorAll("figure")) figure.hidden = seen.at.length === 0;
+  if (!seen.at.length) return;
+
+  const last = seen.at.length - 1;
+  const low = Math.min(...seen.ready.map((ready, index) => ready - seen.wanted[index]));
+  const short = seen.ready.filter((ready, index) => ready < seen.wanted[index]).length;
+  const stepped = uPlot.paths.stepped({ align: 1 });
+  fill("ready", `${seen.ready[last]} of ${seen.wanted[last]}`);
+  const at = [...seen.at, seen.to];
+  const held = (values) => [...values, values[last]];
+  draw(places.ready, 96, [
+    { stroke: colour("--ad-ink-2"), width: 1.25, fill: colour("--ad-sunken"), paths: stepped, points: { show: false } },
+    { stroke: colour("--ad-ink-3"), width: 1, dash: DASH, paths: stepped, points: { show: false } },
+  ], [at, held(seen.ready), held(seen.wanted)], seen);
+  places.ready.setAttribute("aria-label", short
+    ? `Ready replicas fell short of the wanted number ${short} times in 5 minutes each, at most by ${-low}`
+    : `As many replicas ready as wanted all the time: ${seen.ready[last]} of ${seen.wanted[last]} now`);
+
+  const sums = perSpan(seen.at, seen.restarted, seen.restart_span, seen.from);
+  const total = [...sums.values()].reduce((sum, value) => sum + value, 0);
+  fill("restarts", total ? `${total} in 24 h` : "None in 24 h");
+  places.restarts.setAttribute("aria-label", total
+    ? `${total} container restarts; at most ${Math.max(...sums.values())} in half an hour`
+    : "No container restarts");
+  draw(places.restarts, 60, [
+    { stroke: "transparent", fill: colour("--ad-ink-2"), paths: uPlot.paths.bars({ size: [0.6, 8], align: 1 }), points: { show: false } },
+  ], [[...sums.keys()], [...sums.values()]], seen);
+}
+
+if (section) {
+  show();
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
+  let width = section.clientWidth;
+  new ResizeObserver(() => {
+    if (section.clientWidth !== width) { width = section.clientWidth; show(); }
+  }).observe(section);
+}

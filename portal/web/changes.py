@@ -1,0 +1,94 @@
+"""The changes of a service as a timeline: what, why in the words of whoever asked, how it ended, and who agreed after how long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from actions import queries as actions
+from actions.models import Execution, Request
+from actions.states import ENDED, ExecutionState, RequestState
+from approvals.models import Vote
+from inventory.models import Service
+
+from . import words
+
+MOST = 20
+
+
+@dataclass(frozen=True)
+class Entry:
+    request: Request
+    state: str
+    outcome: str
+    agreed: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    entries: tuple[Entry, ...]
+    month: int
+    reverted: int
+
+
+def changes_of(service: Service, now: datetime) -> Changes:
+    rows = actions.changes_of(service, MOST).prefetch_related("round__votes__voter")
+    month = actions.counted_since(service, now - timedelta(days=30))
+    return Changes(tuple(entry_of(request, request_votes(request)) for request in rows), month.all, month.reverted)
+
+
+def request_votes(request: Request) -> list[Vote]:
+    return list(request.round.votes.all()) if request.round else []
+
+
+def entry_of(request: Request, votes: Sequence[Vote]) -> Entry:
+    run: Execution | None = getattr(request, "execution", None)
+    shown = run.state if run is not None and request.state == RequestState.APPROVED else request.state
+    return Entry(request, shown, _outcome(request, run, votes), _agreed(request, votes))
+
+
+def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> str:
+    if run is not None and request.state == RequestState.APPROVED:
+        return _run_outcome(run)
+    no = next((vote for vote in votes if vote.decision == Vote.Decision.REJECT), None)
+    if no is not None:
+        return f"{no.voter.name} said no: “{no.note.strip()}”"
+    if request.state == RequestState.AWAITING_APPROVAL:
+        return f"Waits for {words.people(_asked(request), 'or')}"
+    return OUTCOMES.get(request.state, "")
+
+
+OUTCOMES: dict[str, str] = {
+    RequestState.STALE: "Stale: the plan changed before it ran. Nothing has run",
+    RequestState.EXPIRED: "Nobody answered in time",
+    RequestState.WITHDRAWN: "Taken back before it ran",
+    RequestState.DENIED: "The policy said no",
+}
+
+
+def _run_outcome(run: Execution) -> str:
+    took = words.span((run.ended_at - run.started_at).total_seconds()) if run.ended_at and run.started_at else ""
+    seen = str(run.observed.get("sentence", ""))
+    if run.state == ExecutionState.SUCCEEDED:
+        return f"{seen or 'Verified'} in {took}" if took else seen or "Verified"
+    if run.state == ExecutionState.REVERTED:
+        return f"Reverted after {took}: {run.cause}" if took else f"Reverted: {run.cause}"
+    if run.state in ENDED or run.state == ExecutionState.NEEDS_HUMAN:
+        return run.cause or ExecutionState(run.state).label
+    return seen or run.cause or "In line for a worker"
+
+
+def _agreed(request: Request, votes: Sequence[Vote]) -> str:
+    yes = [vote for vote in votes if vote.decision == Vote.Decision.APPROVE]
+    if yes:
+        waited = words.roughly((yes[-1].at - request.created_at).total_seconds())
+        return f"{words.people([vote.voter.name for vote in yes])} approved after {waited}"
+    no = [vote for vote in votes if vote.decision == Vote.Decision.REJECT]
+    if no:
+        return f"After {words.roughly((no[0].at - request.created_at).total_seconds())}"
+    return "Nobody had to be asked" if request.round is None and request.state == RequestState.APPROVED else ""
+
+
+def _asked(request: Request) -> list[str]:
+    if request.round is None:
+        return []
+    return list(dict.fromkeys(person["name"] for need in request.round.requirements for person in need["people"]))

@@ -1,0 +1,200 @@
+"""What needs me, what runs now, and my services: the page a person starts the day with.
+
+The upper half is one fragment that asks again whenever something changed; the services keep themselves fresh more slowly.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from actions import queries as actions
+from actions.models import Execution, Request
+from actions.states import ExecutionState, RequestState
+from approvals.models import Vote
+from inventory import queries as inventory
+from inventory.models import Person
+
+from .board import Board, board_of
+from .door import signed_in
+
+MOST_SERVICES = 50
+MOST_NEEDS = 20
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that waits for the person. `kind`: decide, look (a run that cannot know), or mine."""
+
+    kind: str
+    request: Request
+    state: str
+    since: datetime
+    people: tuple[str, ...] = ()
+    wanted: int = 1
+    cause: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A run in progress. `percent` is of the usual time and stops short of the end when it takes longer; None when nobody knows."""
+
+    request: Request
+    run: Execution
+    began: datetime
+    sentence: str
+    soak_left: int | None
+    usual: float | None
+    percent: int | None
+
+
+@dataclass(frozen=True)
+class Now:
+    """The upper half of the page."""
+
+    needs: tuple[Need, ...]
+    more: int
+    running: tuple[Running, ...]
+    ended_today: int
+
+    @property
+    def count(self) -> int:
+        return len(self.needs) + self.more
+
+    @property
+    def to_decide(self) -> int:
+        return sum(need.kind == "decide" for need in self.needs) + self.more
+
+    @property
+    def mine(self) -> int:
+        return sum(need.kind == "mine" for need in self.needs)
+
+    @property
+    def unclear(self) -> int:
+        return sum(need.kind == "look" for need in self.needs)
+
+
+@signed_in
+@require_safe
+def home(request: HttpRequest, person: Person) -> HttpResponse:
+    return render(request, "home.html", {"section": "home", "now": now_of(person), **_services(request, person)})
+
+
+@signed_in
+@require_safe
+def home_now(request: HttpRequest, person: Person) -> HttpResponse:
+    return render(request, "_home_now.html", {"now": now_of(person)})
+
+
+@signed_in
+@require_safe
+def home_services(request: HttpRequest, person: Person) -> HttpResponse:
+    return render(request, "_home_services.html", _services(request, person))
+
+
+@signed_in
+@require_safe
+def queue_count(request: HttpRequest, person: Person) -> HttpResponse:
+    return render(request, "_queue_count.html")
+
+
+def now_of(person: Person) -> Now:
+    now = timezone.now()
+    deciding = list(actions.to_decide(person))
+    needs = [
+        *(_look(request) for request in actions.unclear_for(person)),
+        *(_decide(request, person) for request in deciding[:MOST_NEEDS]),
+        *(_mine(request) for request in actions.need_requester(person).prefetch_related("round__votes__voter")),
+    ]
+    running = list(actions.running_now(person, limit=10))
+    usual = actions.usual_seconds(running)
+    return Now(
+        needs=tuple(needs),
+        more=max(0, len(deciding) - MOST_NEEDS),
+        running=tuple(running_of(request, usual.get(request.pk), now) for request in running),
+        ended_today=actions.ended_today(person),
+    )
+
+
+def running_of(request: Request, usual: float | None, now: datetime) -> Running:
+    run = request.execution
+    began = run.started_at or run.queued_at
+    percent = min(95, round((now - began).total_seconds() * 100 / usual)) if usual else None
+    sentence = run.cause if run.state in (ExecutionState.WAITING, ExecutionState.QUEUED) else run.observed.get("sentence", "")
+    return Running(request, run, began, sentence, _soak_left(run.observed, now), usual, percent)
+
+
+def _soak_left(observed: dict[str, Any], now: datetime) -> int | None:
+    """Seconds until what is good now has been good for long enough."""
+    since = observed.get("good_since")
+    if not since:
+        return None
+    good_for = (now - datetime.fromisoformat(since)).total_seconds()
+    return max(0, round(observed.get("soak", 0) - good_for))
+
+
+def _decide(request: Request, person: Person) -> Need:
+    names = [name for identity, name in _candidates(request) if identity != person.identity]
+    return Need("decide", request, request.state, request.created_at, ("you", *names), _wanted(request))
+
+
+def _look(request: Request) -> Need:
+    run = request.execution
+    return Need("look", request, run.state, run.started_at or run.queued_at, cause=run.cause)
+
+
+def _mine(request: Request) -> Need:
+    run: Execution | None = getattr(request, "execution", None)
+    if run is not None and request.state != RequestState.STALE:
+        return Need("mine", request, run.state, run.ended_at or run.started_at or run.queued_at, cause=run.cause)
+    names = tuple(name for _, name in _candidates(request))
+    no = _refusal(request)
+    return Need(
+        "mine", request, request.state, request.decided_at or request.created_at, names, _wanted(request),
+        cause=no.note if no else "", by=no.voter.name if no else "",
+    )  # fmt: skip
+
+
+def _candidates(request: Request) -> Iterator[tuple[int, str]]:
+    """(identity, name) of everybody who was asked, once each."""
+    if request.round is None:
+        return
+    seen = set()
+    for need in request.round.requirements:
+        for person in need["people"]:
+            if person["identity"] not in seen:
+                seen.add(person["identity"])
+                yield person["identity"], person["name"]
+
+
+def _wanted(request: Request) -> int:
+    return max((need["count"] for need in request.round.requirements), default=1) if request.round else 1
+
+
+def _refusal(request: Request) -> Vote | None:
+    if request.round is None:
+        return None
+    return next((vote for vote in request.round.votes.all() if vote.decision == Vote.Decision.REJECT), None)
+
+
+def _services(request: HttpRequest, person: Person) -> dict[str, object]:
+    text = request.GET.get("q", "")[:100].replace("\x00", "")
+    mine = inventory.my_services(person)
+    found = list(inventory.trouble_first(inventory.named_like(mine, text))[: MOST_SERVICES + 1])
+    board: Board = board_of(found[:MOST_SERVICES])
+    return {"board": board, "more": len(found) > MOST_SERVICES, "q": text}
+
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("now/", home_now, name="home-now"),
+    path("now/services/", home_services, name="home-services"),
+    path("now/to-decide/", queue_count, name="queue-count"),
+]
