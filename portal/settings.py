@@ -161,14 +161,25 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["portal.api.parsers.StrictJSONParser"],
     "EXCEPTION_HANDLER": "portal.api.errors.problem_details",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "portal.api.schema.OperationSchema",
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Afterdeck",
     "DESCRIPTION": "Everything the pages do, through the same gate.",
     "VERSION": VERSION,
+    "OAS_VERSION": "3.1.1",  # whose schemas are JSON Schema, as those of the actions are
+    "SCHEMA_PATH_PREFIX": "/api",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RequestState": "actions.states.RequestState",
+        "RunState": "actions.states.ExecutionState",
+        "RoundState": "approvals.models.Round.State",
+        "OfferState": "portal.api.serializers.OFFER_STATES",
+        "Effect": "approvals.facts.Effect",
+        "Scope": "portal.models.Scope",
+    },
 }
 
 CELERY_BROKER_URL = str(CONFIGURATION.valkey_url)

@@ -1,0 +1,53 @@
+"""Every address below /api/. What is not here is answered by `NoSuchEndpoint`, as a problem and not as a page."""
+
+from django.urls import path, re_path, register_converter
+from django.urls.converters import StringConverter
+from drf_spectacular.views import SpectacularAPIView
+
+from actions.registry import all_actions
+
+from . import schema
+from .views import account, actions, audit, inventory, requests
+from .views.endpoint import NoSuchEndpoint
+
+
+class NameConverter(StringConverter):
+    """What labels and action ids can be made of; nothing else reaches a query."""
+
+    regex = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+
+
+register_converter(NameConverter, "name")
+
+urlpatterns = [
+    path("me", account.Me.as_view()),
+    path("tokens", account.Tokens.as_view()),
+    path("tokens/<int:pk>", account.TokenDetail.as_view()),
+    path("environments", inventory.Environments.as_view()),
+    path("clusters", inventory.Clusters.as_view()),
+    path("services", inventory.Services.as_view()),
+    path("services/<name:slug>", inventory.ServiceDetail.as_view()),
+    path("workloads", inventory.Workloads.as_view()),
+    path("workloads/<int:workload>", inventory.WorkloadDetail.as_view()),
+    path("workloads/<int:workload>/offers", inventory.Offers.as_view()),
+    path("actions", actions.Actions.as_view()),
+    path("actions/<name:action>", actions.ActionDetail.as_view()),
+    *(
+        path(f"actions/{action.id}/preview", actions.preview_of(action).as_view(), {"action": action.id})
+        for action in all_actions()
+    ),
+    path("actions/<name:action>/preview", actions.Preview.as_view()),
+    path("requests", requests.Requests.as_view()),
+    path("requests/<int:pk>", requests.RequestDetail.as_view(), name="api-request"),
+    path("requests/<int:pk>/votes", requests.Votes.as_view()),
+    path("requests/<int:pk>/withdraw", requests.Withdrawal.as_view()),
+    path("requests/<int:pk>/cancel", requests.Cancellation.as_view()),
+    path("requests/<int:pk>/undo", requests.Undo.as_view()),
+    path("requests/<int:pk>/undo/preview", requests.UndoPreview.as_view()),
+    path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
+    path("approvals", requests.Queue.as_view()),
+    path("audit/events", audit.Events.as_view()),
+    path("schema", SpectacularAPIView.as_view()),
+    re_path(r"(?s:.*)", NoSuchEndpoint.as_view()),
+]
+__all__ = ["schema", "urlpatterns"]

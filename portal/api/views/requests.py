@@ -1,0 +1,225 @@
+"""Requests: asking, looking, deciding, taking back. Every write goes through `actions.services`, the one gate, and answers with
+the request as it is afterwards.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from actions import queries, services
+from actions.errors import Denied, NotFound, TooLate
+from actions.models import Request as ActionRequest
+from actions.states import ExecutionState, RequestState
+from approvals.facts import ruling_from
+from inventory.models import Person
+from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read
+from portal.api.errors import IdempotencyKeyReused
+from portal.api.paging import PageQuery, moment_in, page_of, read_query
+from portal.api.serializers import (
+    PreviewSerializer,
+    QueueSerializer,
+    RequestDetailSerializer,
+    RequestSerializer,
+    listing,
+)
+from portal.models import Scope
+
+from .endpoint import Endpoint
+
+ENTRANCE = "api"
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, pattern=r"^[!-~]{1,64}$",
+    description="Any text of your own. Sent again with the same key, the question is asked once and answered again.",
+)  # fmt: skip
+
+
+class RequestQuery(PageQuery):
+    state = serializers.ChoiceField(required=False, choices=RequestState.choices)
+    run = serializers.ChoiceField(required=False, choices=ExecutionState.choices)
+    action = serializers.CharField(required=False, max_length=64)
+    service = serializers.CharField(required=False, max_length=253)
+    environment = serializers.CharField(required=False, max_length=63)
+    requester = serializers.CharField(required=False, max_length=150, help_text="A username")
+    workload = serializers.IntegerField(required=False, min_value=1, max_value=2**53)
+
+
+FILTERS = {
+    "state": "state", "run": "execution__state", "action": "action", "service": "service__slug",
+    "environment": "environment__slug", "requester": "requester__username", "workload": "workload_id",
+}  # fmt: skip
+"""Query parameter → column. What a caller sends never names a column."""
+
+
+class Requests(Endpoint):
+    scopes = {"GET": Scope.READ, "POST": Scope.REQUEST}
+
+    @extend_schema(
+        operation_id="listRequests", parameters=[RequestQuery], responses=listing("Request", RequestSerializer)
+    )
+    def get(self, request: Request) -> Response:
+        """Newest first."""
+        query = read_query(RequestQuery, request)
+        wanted = {column: query[name] for name, column in FILTERS.items() if name in query}
+        rows = queries.requests_visible_to(self.person).filter(**wanted)
+        found = queries.page_of(rows, before=moment_in("requests", query), size=query["limit"])
+        page = page_of("requests", found, query, lambda row: [row.created_at.isoformat(), row.pk])
+        return Response({"items": RequestSerializer(page.items, many=True).data, "next": page.next})
+
+    @extend_schema(
+        operation_id="createRequest", parameters=[IDEMPOTENCY_KEY], request=Submission,
+        responses={201: RequestDetailSerializer},
+    )  # fmt: skip
+    def post(self, request: Request) -> Response:
+        """Ask for an action: it runs at once, waits for approvers, or is denied; `ruling` says which and why."""
+        body = read(SubmissionBody, request)
+        made = services.submit(
+            actor=self.person, action=body.action, target=body.target, params=body.params, reason=body.reason,
+            digest=body.digest, entrance=ENTRANCE, submission_key=_key(request),
+        )  # fmt: skip
+        if not _asks_for(made, body):
+            raise IdempotencyKeyReused(f"It made request {made.pk}, which asks for something else. Use a new key.")
+        return _created(self.person, made)
+
+
+class RequestDetail(Endpoint):
+    @extend_schema(operation_id="getRequest", responses=RequestDetailSerializer)
+    def get(self, request: Request, pk: int) -> Response:
+        return _detail(self.person, pk)
+
+
+class Votes(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="vote", request=VoteBody, responses={201: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Decide about the plan with this digest. A vote that does not count is refused, and the refusal is on record."""
+        body, row = read(VoteBody, request), _visible(self.person, pk)
+        services.vote(
+            actor=self.person, request=row, approve=body.decision == "approve", digest=body.digest, note=body.note
+        )
+        return _detail(self.person, pk, status.HTTP_201_CREATED)
+
+
+class Withdrawal(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="withdrawRequest", request=None, responses=RequestDetailSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Take back a request of one's own that has not begun."""
+        services.withdraw(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk)
+
+
+class Cancellation(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="cancelRun", request=None, responses={202: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Stop the run at the next step. What happened already is taken back."""
+        services.cancel(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
+
+
+class UndoPreview(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="previewUndo", request=None, responses=PreviewSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """What undoing would do, and who would have to agree, without asking for it."""
+        row = _visible(self.person, pk)
+        params = services.undo_params(row)
+        if row.workload_id is None:
+            raise TooLate("What this acted on is gone.")
+        seen = services.preview(
+            actor=self.person, action=row.action, target=row.workload_id, params=params, undo_of=row
+        )
+        return Response(PreviewSerializer(seen).data)
+
+
+class Undo(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(
+        operation_id="undoRequest",
+        parameters=[IDEMPOTENCY_KEY],
+        request=UndoBody,
+        responses={201: RequestDetailSerializer},
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Ask for the inverse of a run that succeeded: a request of its own, which this answers with."""
+        body, row = read(UndoBody, request), _visible(self.person, pk)
+        made = services.undo(
+            actor=self.person, request=row, reason=body.reason, digest=body.digest, entrance=ENTRANCE,
+            submission_key=_key(request),
+        )  # fmt: skip
+        if made.undo_of_id != row.pk:
+            raise IdempotencyKeyReused(f"It made request {made.pk}, which asks for something else. Use a new key.")
+        return _created(self.person, made)
+
+
+class Resolution(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="resolveRun", request=ResolutionBody, responses=RequestDetailSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Say what is true of a run that needs a person."""
+        body, row = read(ResolutionBody, request), _visible(self.person, pk)
+        services.resolve(actor=self.person, request=row, outcome=body.outcome, note=body.note)
+        return _detail(self.person, pk)
+
+
+class Queue(Endpoint):
+    @extend_schema(operation_id="listApprovals", responses=QueueSerializer)
+    def get(self, request: Request) -> Response:
+        """What this person can decide, and what waits for others."""
+        parts = {
+            "to_decide": queries.to_decide(self.person),
+            "others_decide": queries.others_decide(self.person),
+            "unclear": queries.unclear_for(self.person),
+        }
+        return Response(QueueSerializer(parts).data)
+
+
+def _visible(person: Person, pk: int) -> ActionRequest:
+    row = queries.request_for(person, pk)
+    if row is None:
+        raise NotFound("There is no such request, or you may not see it.")
+    return row
+
+
+def _detail(
+    person: Person, pk: int, code: int = status.HTTP_200_OK, headers: Mapping[str, str] | None = None
+) -> Response:
+    rows = queries.requests_visible_to(person).prefetch_related("round__votes__voter", "execution__journal")
+    row = rows.filter(pk=pk).first()
+    if row is None:
+        raise NotFound("There is no such request, or you may not see it.")
+    return Response(RequestDetailSerializer(row).data, status=code, headers=dict(headers or {}))
+
+
+def _created(person: Person, made: ActionRequest) -> Response:
+    """A question sent again gets the answer of the first time, also when that was a no."""
+    if made.state == RequestState.DENIED:
+        ruling = ruling_from(made.ruling)
+        raise Denied(ruling.why, made.pk, ruling.deciding_rules)
+    return _detail(person, made.pk, status.HTTP_201_CREATED, {"Location": reverse("api-request", args=[made.pk])})
+
+
+def _key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not re.fullmatch(r"[!-~]{1,64}", key):
+        raise ValidationError({"Idempotency-Key": ["From 1 to 64 visible ASCII characters."]})
+    return key
+
+
+def _asks_for(made: ActionRequest, body: SubmissionBody) -> bool:
+    same: tuple[Any, Any] = (made.action, made.workload_id), (body.action, body.target)
+    asked = all(made.params.get(name) == value for name, value in body.params.items())
+    return same[0] == same[1] and asked and made.reason == body.reason.strip()
