@@ -14,6 +14,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from sandbox.demo import run
 from sandbox.processes import PartFailed
 from sandbox.stack import Endpoints, Stack
 from sandbox.state import State, write_private
@@ -36,6 +37,10 @@ def write_endpoints(root: Path, endpoints: Endpoints) -> Path:
     return path
 
 
+def demo(root: Path) -> None:
+    run(root, say=say)
+
+
 def up(root: Path) -> None:
     stack = Stack(root, say=say)
     try:
@@ -53,7 +58,7 @@ def reset(root: Path) -> None:
     say(f"Forgot {root}")
 
 
-COMMANDS = {"up": up, "reset": reset}
+COMMANDS = {"demo": demo, "up": up, "reset": reset}
 
 
 def main() -> int:

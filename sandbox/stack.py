@@ -42,16 +42,12 @@ class Stack:
         self, root: Path, *, say: Callable[[str], None], with_kubernetes: bool = True, with_vault: bool = True
     ) -> None:
         self._say, self._with_kubernetes, self._with_vault = say, with_kubernetes, with_vault
-        self._state = State(root.resolve())
-        self._processes = Processes(self._state.directory("logs"))
-        self._postgres = Postgres(self._state, self._processes)
-        self._valkey = Valkey(self._state, self._processes)
-        self._openbao = OpenBao(self._state, self._processes, self._postgres)
-        self._kubernetes = Kubernetes(self._state, self._processes, say)
-
-    @property
-    def processes(self) -> Processes:
-        return self._processes
+        self.state = State(root.resolve())
+        self.processes = Processes(self.state.directory("logs"))
+        self._postgres = Postgres(self.state, self.processes)
+        self._valkey = Valkey(self.state, self.processes)
+        self._openbao = OpenBao(self.state, self.processes, self._postgres)
+        self._kubernetes = Kubernetes(self.state, self.processes, say)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -83,8 +79,8 @@ class Stack:
         return self.endpoints
 
     def stop(self) -> None:
-        self._processes.stop()
-        self._state.release()
+        self.processes.stop()
+        self.state.release()
 
     def _databases(self) -> None:
         self._say("Starting Postgres")
