@@ -15,6 +15,7 @@ from urllib3 import Timeout
 from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly
 from connectors.kubernetes import reading, wire, writing
 from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.fields import fields
 from connectors.kubernetes.gitops import with_sync_policy
 from connectors.kubernetes.resources import SCALABLE, WORKLOADS, collection, single
 from connectors.kubernetes.seen import (
@@ -37,8 +38,8 @@ from connectors.names import kind as known_kind
 from connectors.protocol import Health
 from connectors.registry import register_connector
 
+# An object as it came, read twice: for what we know of it, and for every field that two of them could differ in.
 Whole = dict[str, Any]
-"""An object as it came, read twice: for what we know of it, and for every field that two of them could differ in."""
 
 AUTOSCALER = "HorizontalPodAutoscaler"
 HEALTH_TIMEOUT = Timeout(connect=2, read=2.5)
@@ -99,8 +100,8 @@ class KubernetesCluster:
         """Raises `Missing` when it is gone. Asks Argo CD's Application too, if one owns it."""
         path = single(known_kind(kind, WORKLOADS), namespace, name)
         whole = self._transport.get(path, Whole, what=f"{kind} {namespace}/{name}")
-        seen = reading.workload(kind, msgspec.convert(whole, wire.Workload))
-        return replace(seen, owner=self._sync_policy(seen.owner), fields=reading.fields(whole))
+        seen = _workload(kind, whole)
+        return replace(seen, owner=self._sync_policy(seen.owner))
 
     def _sync_policy(self, owner: GitOpsOwner | None) -> GitOpsOwner | None:
         if owner is None or owner.kind != "argocd":
@@ -172,8 +173,8 @@ class KubernetesCluster:
     def read_autoscaler(self, namespace: str, name: str) -> AutoscalerSeen:
         path = single(AUTOSCALER, namespace, name)
         whole = self._transport.get(path, Whole, what=f"{AUTOSCALER} {namespace}/{name}")
-        seen = reading.autoscaler(msgspec.convert(whole, wire.Autoscaler))
-        return replace(seen, owner=self._sync_policy(seen.owner), fields=reading.fields(whole))
+        seen = _autoscaler(whole)
+        return replace(seen, owner=self._sync_policy(seen.owner))
 
     def budgets_of(self, workload: WorkloadSeen) -> list[BudgetSeen]:
         """The PodDisruptionBudgets that count its pods."""
@@ -199,8 +200,7 @@ class KubernetesCluster:
         """
         known_kind(ref.kind, WORKLOADS)
         patch = writing.restart(ref, stamp=stamp, execution=execution, seen=seen)
-        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
-        return replace(reading.workload(ref.kind, msgspec.convert(whole, wire.Workload)), fields=reading.fields(whole))
+        return _workload(ref.kind, self._write(ref, patch, as_=as_, dry_run=dry_run))
 
     def scale(
         self, ref: ObjectRef, *, as_: Identity, replicas: int, execution: str, seen: str, dry_run: bool = False
@@ -208,8 +208,7 @@ class KubernetesCluster:
         """Set an absolute number of replicas, on the object itself: `/scale` would take neither annotation nor UID."""
         known_kind(ref.kind, SCALABLE)
         patch = writing.scale(ref, replicas=replicas, execution=execution, seen=seen)
-        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
-        return replace(reading.workload(ref.kind, msgspec.convert(whole, wire.Workload)), fields=reading.fields(whole))
+        return _workload(ref.kind, self._write(ref, patch, as_=as_, dry_run=dry_run))
 
     def set_autoscaler_bounds(
         self,
@@ -227,10 +226,9 @@ class KubernetesCluster:
         patch = writing.autoscaler_bounds(
             ref, min_replicas=min_replicas, max_replicas=max_replicas, execution=execution, seen=seen
         )
-        whole = self._write(ref, patch, as_=as_, dry_run=dry_run)
-        return replace(reading.autoscaler(msgspec.convert(whole, wire.Autoscaler)), fields=reading.fields(whole))
+        return _autoscaler(self._write(ref, patch, as_=as_, dry_run=dry_run))
 
-    def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> dict[str, Any]:
+    def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> Whole:
         path, headers = single(ref.kind, ref.namespace, ref.name), writing.impersonation(as_)
         if self.read_only and not dry_run:
             raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
@@ -243,3 +241,11 @@ class KubernetesCluster:
             what=str(ref),
             who=as_.user,
         )
+
+
+def _workload(kind: str, whole: Whole) -> WorkloadSeen:
+    return replace(reading.workload(kind, msgspec.convert(whole, wire.Workload)), fields=fields(whole))
+
+
+def _autoscaler(whole: Whole) -> AutoscalerSeen:
+    return replace(reading.autoscaler(msgspec.convert(whole, wire.Autoscaler)), fields=fields(whole))

@@ -30,29 +30,6 @@ STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-NOT_DECLARED = {
-    "apiVersion", "kind", "status", "metadata.managedFields", "metadata.resourceVersion", "metadata.generation",
-    "metadata.creationTimestamp", "metadata.uid", "metadata.selfLink",
-}  # fmt: skip
-"""What the server says about an object, as against what somebody declared in it."""
-
-
-def fields(declared: Any, path: str = "") -> dict[str, str]:
-    """An object as path → text, so that two of them can be compared field by field. Items of a list go by name if they have one."""
-    if path in NOT_DECLARED:
-        return {}
-    if isinstance(declared, dict):
-        return {k: v for key, item in declared.items() for k, v in fields(item, f"{path}.{key}".lstrip(".")).items()}
-    if isinstance(declared, list):
-        named = {k: v for i, item in enumerate(declared) for k, v in fields(item, f"{path}[{_name(item, i)}]").items()}
-        return named or {path: "[]"}
-    return {path: declared if isinstance(declared, str) else msgspec.json.encode(declared).decode()}
-
-
-def _name(item: Any, index: int) -> str:
-    return str(item["name"]) if isinstance(item, dict) and "name" in item else str(index)
-
-
 def reference(kind: str, meta: wire.Meta) -> ObjectRef:
     return ObjectRef(kind, meta.namespace, meta.name, meta.uid)
 

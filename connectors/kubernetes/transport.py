@@ -36,6 +36,7 @@ class Transport:
         self._config = config
         self._lock = Lock()
         self._client: Any = None  # untyped vendor's object; it does not leave this class
+        self._written = 0  # when the kubeconfig was, that the client is made of
 
     def get(self, path: str, answer: type[T], *, what: str, query: Query = (), timeout: Timeout = TIMEOUT) -> T:
         response = self._ask(
@@ -120,8 +121,9 @@ class Transport:
     def _open(self) -> tuple[PoolManager, str, dict[str, str]]:
         """The pool, the server's address, and credentials that are valid now."""
         with self._lock:  # also while a credential plugin of the kubeconfig runs
-            if self._client is None:
-                self._client = self._read_kubeconfig()
+            written = self._config.kubeconfig.stat().st_mtime_ns if self._config.kubeconfig.exists() else 0
+            if self._client is None or written != self._written:  # an administrator may have replaced it
+                self._client, self._written = self._read_kubeconfig(), written
             settings = self._client.configuration
             bearer = settings.auth_settings().get("BearerToken")
             credentials = {"Authorization": bearer["value"]} if bearer else {}
