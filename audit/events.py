@@ -48,6 +48,8 @@ VERBS: dict[str, str] = {
     "vault.reachable": "A vault answers again",
     "service.discovered": "A service was seen for the first time",
     "service.imported": "A service was taken from a catalog file",
+    "service.owner_changed": "A service got an owner, or another one",
+    "team.created": "A team was made, with nobody in it yet",
     "session.started": "Somebody signed in",
     "session.refused": "Somebody could not sign in",
 }

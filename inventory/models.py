@@ -12,7 +12,9 @@ class Person(AbstractUser):
 
     display_name = models.CharField(max_length=120, blank=True)
     time_zone = models.CharField(max_length=64, default="UTC")
-    same_person_as = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="other_accounts")
+    same_person_as = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="other_accounts"
+    )
 
     class Meta:
         verbose_name_plural = "people"
@@ -52,7 +54,9 @@ class Environment(models.Model):
 
     class Meta:
         ordering = ["position", "slug"]
-        constraints = [models.CheckConstraint(condition=models.Q(criticality__lte=3), name="environment_criticality_0_to_3")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(criticality__lte=3), name="environment_criticality_0_to_3")
+        ]
 
     def __str__(self) -> str:
         return self.slug
@@ -96,6 +100,7 @@ class Service(models.Model):
     links = models.JSONField(default=dict, blank=True)
     calls = models.ManyToManyField("self", symmetrical=False, related_name="called_by", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    imported_at = models.DateTimeField(null=True, help_text="Since then a catalog says what it is, not its workloads")
 
     class Meta:
         ordering = ["slug"]
@@ -131,7 +136,9 @@ class Workload(models.Model):
     class Meta:
         ordering = ["service__slug", "environment__position", "name"]
         constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="workload_one_row_per_uid")]
-        indexes = [models.Index(fields=["service", "environment"], condition=models.Q(gone_at=None), name="workload_live")]
+        indexes = [
+            models.Index(fields=["service", "environment"], condition=models.Q(gone_at=None), name="workload_live")
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.namespace}/{self.name}"
