@@ -6,7 +6,7 @@ from . import claiming, execution
 from .bell import EXECUTE
 
 
-@shared_task(name=EXECUTE, ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name=EXECUTE, ignore_result=True)
 def execute(execution_id: int) -> None:
     """Carry a run as far as it goes. A repeated, late or forged message finds nothing to claim."""
     run = claiming.claim(only=int(execution_id))

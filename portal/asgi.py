@@ -2,7 +2,13 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
+from django.core.handlers.asgi import ASGIHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-application = get_asgi_application()
+django.setup(set_prefix=False)
+
+from portal.startup import require_sound_installation  # noqa: E402  # needs the applications that setup() has just loaded
+
+require_sound_installation()
+application = ASGIHandler()

@@ -8,7 +8,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, worker_init, worker_ready, worker_shutting_down
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -21,6 +21,11 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
     """Django configured structlog already; Celery must not replace it."""
+
+
+@worker_init.connect
+def look_before_serving(**_: Any) -> None:
+    app.loader.import_module("portal.startup").require_sound_installation()
 
 
 @worker_ready.connect
