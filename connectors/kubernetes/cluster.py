@@ -90,6 +90,11 @@ class KubernetesCluster:
     def list_pods(self, namespace: str | None = None) -> Iterator[PodSeen]:
         return map(reading.pod, self._transport.pages(collection("Pod", namespace), wire.Pod, what="pods"))
 
+    def list_autoscalers(self, namespace: str | None = None) -> Iterator[AutoscalerSeen]:
+        """Without the fields of the whole object, as in every list."""
+        found = self._transport.pages(collection(AUTOSCALER, namespace), wire.Autoscaler, what="autoscalers")
+        return map(reading.autoscaler, found)
+
     def quotas(self, namespace: str) -> list[QuotaSeen]:
         found = self._transport.pages(collection("ResourceQuota", namespace), wire.Quota, what="quotas")
         return [reading.quota(quota) for quota in found]

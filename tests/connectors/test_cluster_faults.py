@@ -15,8 +15,8 @@ from connectors.errors import Transient, Unknown
 from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.seen import WorkloadSeen
-from sandbox.stack import Stack
-from tests.connectors.conftest import MIRA
+from sandbox.stack import Endpoints
+from tests.connectors.conftest import MIRA, patches
 
 STAMP = "2026-11-23T09:30:00Z"
 
@@ -52,25 +52,25 @@ class Wire:
 
 
 @pytest.fixture
-def wire(stack: Stack) -> Iterator[Wire]:
-    assert stack.endpoints.toxiproxy_url
-    made = Wire(stack.endpoints.toxiproxy_url, _kubeconfig(stack)["clusters"][0]["cluster"]["server"].split("//")[1])
+def wire(endpoints: Endpoints) -> Iterator[Wire]:
+    assert endpoints.toxiproxy_url
+    made = Wire(endpoints.toxiproxy_url, _kubeconfig(endpoints)["clusters"][0]["cluster"]["server"].split("//")[1])
     yield made
     made.remove()
 
 
 @pytest.fixture
-def far(stack: Stack, wire: Wire, tmp_path: Path) -> KubernetesCluster:
+def far(endpoints: Endpoints, wire: Wire, tmp_path: Path) -> KubernetesCluster:
     """The same cluster, at the other end of the wire."""
-    return _at(f"https://{wire.address}", stack, tmp_path)
+    return _at(f"https://{wire.address}", endpoints, tmp_path)
 
 
-def _kubeconfig(stack: Stack) -> Any:
-    return yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+def _kubeconfig(endpoints: Endpoints) -> Any:
+    return yaml.safe_load(endpoints.kubeconfig_portal.read_text())
 
 
-def _at(address: str, stack: Stack, tmp_path: Path) -> KubernetesCluster:
-    config = _kubeconfig(stack)
+def _at(address: str, endpoints: Endpoints, tmp_path: Path) -> KubernetesCluster:
+    config = _kubeconfig(endpoints)
     config["clusters"][0]["cluster"]["server"] = address
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
@@ -90,7 +90,7 @@ def test_a_lost_answer_leaves_open_what_happened_and_nothing_is_sent_twice(far, 
 
     after = cluster.read_workload("Deployment", namespace.name, "checkout")
     assert (after.execution, after.restarted_at) == ("execution-1", STAMP)  # reading back tells that it did
-    assert len(namespace.recorded("patch")) == 1
+    assert len(patches(namespace)) == 1
 
 
 def test_a_lost_request_leaves_open_what_happened_too(far, wire, cluster, namespace, checkout):
@@ -101,7 +101,7 @@ def test_a_lost_request_leaves_open_what_happened_too(far, wire, cluster, namesp
         restart(far, checkout)
 
     assert cluster.read_workload("Deployment", namespace.name, "checkout").execution is None
-    assert namespace.recorded("patch") == []
+    assert patches(namespace) == []
 
 
 def test_a_lost_answer_to_a_dry_run_or_a_read_is_harmless(far, wire, checkout):
@@ -120,7 +120,7 @@ def test_a_connection_that_never_comes_about_has_sent_nothing(far, wire, namespa
     with pytest.raises(Transient, match="Nothing was sent"):
         restart(far, checkout)
 
-    assert namespace.recorded("patch") == []
+    assert patches(namespace) == []
 
 
 def test_a_write_to_a_cluster_that_is_cut_off_has_sent_nothing(far, wire, checkout):
@@ -130,9 +130,9 @@ def test_a_write_to_a_cluster_that_is_cut_off_has_sent_nothing(far, wire, checko
         restart(far, checkout)
 
 
-def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time(stack, tmp_path, checkout):
+def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time(endpoints, tmp_path, checkout):
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        cluster = _at(f"https://127.0.0.1:{silent.getsockname()[1]}", stack, tmp_path)
+        cluster = _at(f"https://127.0.0.1:{silent.getsockname()[1]}", endpoints, tmp_path)
         for call in (lambda: restart(cluster, checkout), lambda: cluster.namespaces()):
             started = time.monotonic()
             with pytest.raises(Transient):
@@ -140,8 +140,8 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time(stack, tm
             assert time.monotonic() - started < 5
 
 
-def test_a_server_with_another_certificate_gets_nothing(stack, tmp_path, checkout):
-    config = _kubeconfig(stack)
+def test_a_server_with_another_certificate_gets_nothing(endpoints, tmp_path, checkout):
+    config = _kubeconfig(endpoints)
     del config["clusters"][0]["cluster"]["certificate-authority"]
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
@@ -161,20 +161,20 @@ def test_a_kubeconfig_that_makes_no_sense_is_said_to_be_so(tmp_path, text):
     assert "kubeconfig of the cluster torn cannot be used" in health.sentence
 
 
-def test_a_kubeconfig_that_was_repaired_works_without_a_restart_of_ours(stack, tmp_path):
+def test_a_kubeconfig_that_was_repaired_works_without_a_restart_of_ours(endpoints, tmp_path):
     path = tmp_path / "kubeconfig"
     cluster = KubernetesCluster("mended", ClusterConfig(path))
     assert not cluster.health().ok
 
-    path.write_bytes(stack.endpoints.kubeconfig_portal.read_bytes())
+    path.write_bytes(endpoints.kubeconfig_portal.read_bytes())
 
     assert cluster.health().ok
 
 
-def test_a_kubeconfig_that_was_replaced_is_read_again(stack, tmp_path):
-    cluster = _at("https://127.0.0.1:1", stack, tmp_path)
+def test_a_kubeconfig_that_was_replaced_is_read_again(endpoints, tmp_path):
+    cluster = _at("https://127.0.0.1:1", endpoints, tmp_path)
     assert not cluster.health().ok
 
-    (tmp_path / "kubeconfig").write_bytes(stack.endpoints.kubeconfig_portal.read_bytes())
+    (tmp_path / "kubeconfig").write_bytes(endpoints.kubeconfig_portal.read_bytes())
 
     assert cluster.health().ok

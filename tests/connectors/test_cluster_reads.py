@@ -2,32 +2,19 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from connectors.errors import Forbidden
 from connectors.kubernetes import transport
 from connectors.kubernetes.seen import GitOpsOwner
-from tests.connectors.conftest import Namespace, deployment, eventually
+from sandbox import manifests
+from tests.cluster import Namespace, eventually
+from tests.connectors.conftest import deployment
 
-APPLICATION_CRD = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "applications.argoproj.io"},
-    "spec": {
-        "group": "argoproj.io",
-        "scope": "Namespaced",
-        "names": {"kind": "Application", "plural": "applications", "singular": "application"},
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
+APPLICATIONS = "applications.argoproj.io"
+WORLD = Path(manifests.__file__).parent / "world" / "10-argo-cd.yaml"
 
 
 def tracked_by(application: str, namespace: Namespace, name: str) -> dict[str, str]:
@@ -65,7 +52,10 @@ def test_a_list_is_read_in_pages(cluster, namespace, monkeypatch):
     seen = [workload.ref.name for workload in cluster.list_workloads(namespace.name)]
 
     assert seen == [f"service-{number}" for number in range(5)]
-    assert len([e for e in namespace.recorded("list") if e["objectRef"]["resource"] == "deployments"]) == 3
+    assert (
+        len([e for e in namespace.recorded() if (e["verb"], e["objectRef"]["resource"]) == ("list", "deployments")])
+        == 3
+    )
 
 
 def test_a_list_of_one_namespace_stays_in_it(cluster, namespace, checkout):
@@ -93,7 +83,7 @@ def test_only_pods_that_it_controls_are_a_workloads_own(cluster, namespace, chec
 
 def test_revisions_come_newest_first(cluster, namespace, checkout):
     namespace.kubectl("set", "image", "deployment/checkout", "app=registry.example/app:2")
-    namespace.kubectl("rollout", "status", "deployment/checkout", "--timeout=60s")
+    namespace.roll_out("deployment", "checkout")
 
     revisions = cluster.replicasets_of(checkout)
 
@@ -105,7 +95,7 @@ def test_revisions_come_newest_first(cluster, namespace, checkout):
 
 def test_warnings_are_about_the_workload_and_not_its_neighbour(cluster, namespace, checkout):
     namespace.apply(deployment("neighbour"))
-    namespace.kubectl("rollout", "status", "deployment/neighbour", "--timeout=60s")
+    namespace.roll_out("deployment", "neighbour")
     neighbour = cluster.read_workload("Deployment", namespace.name, "neighbour")
     for workload in (checkout, neighbour):
         pod = cluster.pods_of(workload)[0]
@@ -170,8 +160,9 @@ def test_an_owner_that_cannot_be_asked_is_still_named(cluster, namespace):
 
 
 def test_an_argo_cd_application_says_whether_it_takes_changes_back(cluster, namespace):
-    namespace.apply(APPLICATION_CRD)
-    namespace.kubectl("wait", "--for=condition=Established", "crd/applications.argoproj.io", "--timeout=30s")
+    if not namespace.kubectl("get", "crd", APPLICATIONS, "--ignore-not-found"):
+        namespace.apply(*(found for found in manifests.read(WORLD) if found["kind"] == "CustomResourceDefinition"))
+    namespace.kubectl("wait", "--for=condition=Established", f"crd/{APPLICATIONS}", "--timeout=30s")
     name = f"shop-{namespace.name}"
     policy = {"automated": {"prune": True, "selfHeal": True}}
     application = {

@@ -9,7 +9,8 @@ from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.seen import OPERATORS, AutoscalerSeen, Identity, ObjectRef, WorkloadSeen
 from connectors.testing import HOSTILE_NAMES
-from tests.connectors.conftest import MIRA, Namespace, at_rest, deployment
+from tests.cluster import Namespace, workload
+from tests.connectors.conftest import MIRA, at_rest, patches
 
 STAMP = "2026-11-23T09:30:00Z"
 ANOTHER_UID = "00000000-0000-4000-8000-000000000000"
@@ -47,7 +48,7 @@ def test_a_restart_is_what_kubectl_rollout_restart_does(cluster, namespace, chec
     assert restarted.execution == "execution-1"
     assert restarted.generation == checkout.generation + 1
     assert restarted.template_hash != checkout.template_hash
-    namespace.kubectl("rollout", "status", "deployment/checkout", "--timeout=60s")
+    namespace.roll_out("deployment", "checkout")
     assert len(cluster.replicasets_of(restarted)) == 2
     assert "afterdeck" in cluster.read_workload("Deployment", namespace.name, "checkout").managers
 
@@ -71,17 +72,12 @@ def test_a_restart_can_be_taken_back(cluster, namespace, checkout):
 
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet"])
 def test_the_other_kinds_restart_too(cluster, namespace, kind):
-    manifest = {**deployment("ledger"), "kind": kind}
-    if kind == "DaemonSet":
-        del manifest["spec"]["replicas"]
-    else:
-        manifest["spec"]["serviceName"] = "ledger"
-    namespace.apply(manifest)
-    namespace.kubectl("rollout", "status", f"{kind}/ledger", "--timeout=60s")
+    namespace.apply(workload("ledger", kind=kind, replicas=1))
+    namespace.roll_out(kind, "ledger")
     seen = cluster.read_workload(kind, namespace.name, "ledger")
 
     assert restart(cluster, seen).restarted_at == STAMP
-    namespace.kubectl("rollout", "status", f"{kind}/ledger", "--timeout=60s")
+    namespace.roll_out(kind, "ledger")
     after = cluster.read_workload(kind, namespace.name, "ledger")
     assert after.wanted == after.ready == after.updated == after.available > 0
     assert after.observed_generation == after.generation
@@ -186,14 +182,14 @@ def test_a_dry_run_says_what_the_write_will_say(cluster, checkout):
         restart(cluster, checkout, seen="1", dry_run=True)
 
 
-def test_a_read_only_connector_refuses_writes_and_still_plans(stack, namespace, checkout):
-    looking = KubernetesCluster("sandbox", ClusterConfig(stack.endpoints.kubeconfig_portal, read_only=True))
+def test_a_read_only_connector_refuses_writes_and_still_plans(endpoints, namespace, checkout):
+    looking = KubernetesCluster("sandbox", ClusterConfig(endpoints.kubeconfig_portal, read_only=True))
 
     assert restart(looking, checkout, dry_run=True).restarted_at == STAMP
     with pytest.raises(ReadOnly):
         restart(looking, checkout)
 
-    assert [entry["requestURI"].partition("?")[2] for entry in namespace.recorded("patch")] == [
+    assert [entry["requestURI"].partition("?")[2] for entry in patches(namespace)] == [
         "fieldManager=afterdeck&dryRun=All"
     ]
 
@@ -201,7 +197,7 @@ def test_a_read_only_connector_refuses_writes_and_still_plans(stack, namespace, 
 def test_the_clusters_own_record_names_the_person(cluster, namespace, checkout):
     restart(cluster, checkout, as_=Identity("josé.žluť@example.org"))
 
-    [entry] = namespace.recorded("patch")
+    [entry] = patches(namespace)
     assert entry["user"]["username"] == "system:serviceaccount:afterdeck:portal"
     assert entry["impersonatedUser"]["username"] == "josé.žluť@example.org"
     assert OPERATORS in entry["impersonatedUser"]["groups"]

@@ -13,7 +13,7 @@ from connectors.errors import Forbidden, Missing
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen
 from connectors.vault.server import VaultServer
-from sandbox.stack import Stack
+from sandbox.stack import Endpoints
 
 VALUES = ("secret/data/", "database/creds/", "database/static-creds/")  # where a vault hands out what it keeps
 
@@ -21,10 +21,10 @@ VALUES = ("secret/data/", "database/creds/", "database/static-creds/")  # where 
 class Vault:
     """The vault with all rights: what its administrator does while we look."""
 
-    def __init__(self, stack: Stack) -> None:
-        self.address = stack.endpoints.vault_address
-        self._audit_log = stack.endpoints.vault_audit_log
-        self.root = hvac.Client(url=self.address, token=stack.endpoints.vault_root_token_file.read_text().strip())
+    def __init__(self, endpoints: Endpoints) -> None:
+        self.address = endpoints.vault_address
+        self._audit_log = endpoints.vault_audit_log
+        self.root = hvac.Client(url=self.address, token=endpoints.vault_root_token_file.read_text().strip())
 
     def requests(self, path: str) -> list[str]:
         """What was asked about paths that contain `path`, by the vault's own audit log."""
@@ -34,13 +34,13 @@ class Vault:
 
 
 @pytest.fixture
-def vault(stack: Stack) -> Vault:
-    return Vault(stack)
+def vault(endpoints: Endpoints) -> Vault:
+    return Vault(endpoints)
 
 
 @pytest.fixture
-def config(stack: Stack) -> VaultConfig:
-    ends = stack.endpoints
+def config(endpoints: Endpoints) -> VaultConfig:
+    ends = endpoints
     return VaultConfig(
         ends.vault_address, role_id_file=ends.vault_role_id_file, secret_id_file=ends.vault_secret_id_file
     )

@@ -14,7 +14,7 @@ from connectors.testing import Call, ConnectorContract, NamedCall
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import KV, STATIC_ROLE, MountSeen
 from connectors.vault.server import VaultServer
-from sandbox.stack import Stack
+from sandbox.stack import Endpoints
 
 UID = "00000000-0000-4000-8000-000000000000"
 STAMP = "2026-11-23T09:30:00Z"
@@ -46,8 +46,8 @@ def bound(on: KubernetesCluster, namespace: str = "payments", name: str = "check
 
 class TestKubernetes(ConnectorContract):
     @pytest.fixture
-    def connector(self, stack: Stack) -> KubernetesCluster:
-        return KubernetesCluster("sandbox", ClusterConfig(stack.endpoints.kubeconfig_portal))
+    def connector(self, endpoints: Endpoints) -> KubernetesCluster:
+        return KubernetesCluster("sandbox", ClusterConfig(endpoints.kubeconfig_portal))
 
     @pytest.fixture
     def unreachable(self, nowhere: Path) -> KubernetesCluster:
@@ -58,16 +58,16 @@ class TestKubernetes(ConnectorContract):
         return KubernetesCluster("nowhere", ClusterConfig(nowhere, read_only=True))
 
     @pytest.fixture
-    def nowhere(self, stack: Stack, tmp_path: Path) -> Path:
-        config = yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+    def nowhere(self, endpoints: Endpoints, tmp_path: Path) -> Path:
+        config = yaml.safe_load(endpoints.kubeconfig_portal.read_text())
         config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
         path = tmp_path / "kubeconfig"
         path.write_text(yaml.safe_dump(config))
         return path
 
     @pytest.fixture(autouse=True)
-    def _credentials(self, stack: Stack) -> None:
-        config = yaml.safe_load(stack.endpoints.kubeconfig_portal.read_text())
+    def _credentials(self, endpoints: Endpoints) -> None:
+        config = yaml.safe_load(endpoints.kubeconfig_portal.read_text())
         self.credentials = [user["user"]["token"] for user in config["users"]]
 
     def reads(self) -> list[Call]:
@@ -135,20 +135,20 @@ class TestVault(ConnectorContract):
         )
 
     @pytest.fixture
-    def config(self, stack: Stack) -> VaultConfig:
-        return self._at(stack, stack.endpoints.vault_address)
+    def config(self, endpoints: Endpoints) -> VaultConfig:
+        return self._at(endpoints, endpoints.vault_address)
 
     @pytest.fixture
-    def nowhere(self, stack: Stack) -> VaultConfig:
-        return self._at(stack, "http://127.0.0.1:1")
+    def nowhere(self, endpoints: Endpoints) -> VaultConfig:
+        return self._at(endpoints, "http://127.0.0.1:1")
 
-    def _at(self, stack: Stack, address: str) -> VaultConfig:
-        ends = stack.endpoints
+    def _at(self, endpoints: Endpoints, address: str) -> VaultConfig:
+        ends = endpoints
         return VaultConfig(address, role_id_file=ends.vault_role_id_file, secret_id_file=ends.vault_secret_id_file)
 
     @pytest.fixture(autouse=True)
-    def _credentials(self, stack: Stack) -> None:
-        files = (stack.endpoints.vault_role_id_file, stack.endpoints.vault_secret_id_file)
+    def _credentials(self, endpoints: Endpoints) -> None:
+        files = (endpoints.vault_role_id_file, endpoints.vault_secret_id_file)
         self.credentials = [path.read_text().strip() for path in files]
 
     def reads(self) -> list[Call]:
