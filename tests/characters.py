@@ -6,8 +6,10 @@ account, `mira-admin`, that is in the approvers' group: the same person, so it n
 
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
@@ -59,8 +61,15 @@ def make_team(slug: str) -> Team:
     )
 
 
+@cache
+def _hashed(password: str) -> str:
+    """Once a run: hashing seven passwords for each test would be most of what most tests do."""
+    return make_password(password)
+
+
 def _person(username: str, name: str, *groups: Group, **fields: Any) -> Person:
-    person = Person.objects.create_user(username, password=f"{username}-password-1", display_name=name, **fields)
+    password = _hashed(f"{username}-password-1")
+    person = Person.objects.create(username=username, password=password, display_name=name, **fields)
     person.groups.add(*groups)
     return person
 
