@@ -1,6 +1,6 @@
 """Every address below /api/. What is not here is answered by `NoSuchEndpoint`, as a problem and not as a page."""
 
-from django.urls import path, re_path, register_converter
+from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView
 
@@ -17,7 +17,12 @@ class NameConverter(StringConverter):
     regex = "[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
 
 
+class AnythingConverter(StringConverter):
+    regex = r"[\s\S]*"
+
+
 register_converter(NameConverter, "name")
+register_converter(AnythingConverter, "anything")
 
 urlpatterns = [
     path("me", account.Me.as_view()),
@@ -48,6 +53,6 @@ urlpatterns = [
     path("approvals", requests.Queue.as_view()),
     path("audit/events", audit.Events.as_view()),
     path("schema", SpectacularAPIView.as_view()),
-    re_path(r"(?s:.*)", NoSuchEndpoint.as_view()),
+    path("<anything:rest>", NoSuchEndpoint.as_view()),
 ]
 __all__ = ["schema", "urlpatterns"]
