@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Generator
 from dataclasses import replace
@@ -85,6 +86,7 @@ def _started(config: pytest.Config) -> Endpoints:
     global stack
     root = Path(tempfile.mkdtemp(prefix="afterdeck-test-"))
     stack = Stack(root, say=lambda text: print(f"[stack] {text}"))
+    config.add_cleanup(lambda: shutil.rmtree(root, ignore_errors=True))  # clean-ups run last in, first out
     config.add_cleanup(stack.stop)
     return stack.start()
 
