@@ -1,5 +1,6 @@
 """Django's settings, derived from `configuration`. Nothing here is read from anywhere else."""
 
+import logging
 from datetime import timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -200,8 +201,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_throttle": 1,
 }
 CELERY_BEAT_SCHEDULE = {
-    "discover": {"task": "inventory.tasks.discover", "schedule": CONFIGURATION.discovery_seconds},
+    "discover": {
+        "task": "inventory.tasks.discover",
+        "schedule": CONFIGURATION.discovery_seconds,
+        "options": {"expires": CONFIGURATION.discovery_seconds},  # else a worker that was away looks again and again
+    },
+    "forget": {"task": "inventory.tasks.forget", "schedule": timedelta(hours=1)},
 }
 
+DJANGO_STRUCTLOG_REQUEST_CANCELLED_LOG_LEVEL = logging.INFO  # a browser that leaves a live page is no problem
 LOGGING = logs.configure(CONFIGURATION.log_level)
 LOGGING_CONFIG = "logging.config.dictConfig"
