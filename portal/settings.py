@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from csp.constants import NONE, SELF
+from pydantic import PostgresDsn
 
 from portal import configuration, logs
 
@@ -75,7 +76,7 @@ TEMPLATES = [
 
 
 def _database(url: str) -> dict[str, object]:
-    dsn = configuration.PostgresDsn(url)
+    dsn = PostgresDsn(url)
     host = dsn.hosts()[0]
     return {
         "ENGINE": "django.db.backends.postgresql",

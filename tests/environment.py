@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -78,8 +79,9 @@ def _running() -> Endpoints | None:
     file = os.environ.get("AFTERDECK_TEST_ENDPOINTS")
     if not file:
         return None
-    known = json.loads(Path(file).read_text())
-    return Endpoints(**{name: Path(value) if name in PATHS and value else value for name, value in known.items()})
+    known: dict[str, Any] = json.loads(Path(file).read_text())
+    typed: dict[str, Any] = {name: Path(value) if name in PATHS and value else value for name, value in known.items()}
+    return Endpoints(**typed)
 
 
 def _started(config: pytest.Config) -> Endpoints:
