@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Func, Max, Min, Value
+from django.db.models import DateTimeField, F, Func, Max, Min, Value
 from django.db.models.functions import Extract
 
 from .models import Sample, Workload
@@ -32,12 +32,16 @@ def series_of(workloads: Collection[Workload], *, since: datetime, span: timedel
     """All of them together, in one query."""
     rows = (
         Sample.objects.filter(workload__in=workloads, at__gte=since)
-        .annotate(bin=Extract(Func(Value(span), F("at"), Value(since), function="date_bin"), "epoch"))
+        .annotate(bin=Extract(_bin(span, since), "epoch"))
         .values("workload_id", "bin")
         .annotate(wanted=Max("wanted"), ready=Min("ready"), restarts=Max("restarts"))
         .order_by("bin")
     )
     return fold([(row["workload_id"], int(row["bin"]), row["wanted"], row["ready"], row["restarts"]) for row in rows])
+
+
+def _bin(span: timedelta, since: datetime) -> Func:
+    return Func(Value(span), F("at"), Value(since), function="date_bin", output_field=DateTimeField())
 
 
 def fold(rows: Sequence[tuple[int, int, int, int, int]]) -> Series:

@@ -197,6 +197,7 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 2,  # publishing to a frozen broker would block the click for more than 30 s
     "socket_connect_timeout": 2,
+    "max_retries": 0,  # else kombu tries to connect again for 4 s more, although the task says retry=False
     "visibility_timeout": 600,
     "unacked_restore_interval": 2,
     "unacked_restore_throttle": 1,

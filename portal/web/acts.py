@@ -58,9 +58,14 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
     standing = standing_of(person, workloads[0].service)
     grouped: dict[Environment, list[tuple[Workload, tuple[Act, ...]]]] = {}
     for workload in workloads:
-        acts = tuple(act_of(action, workload, person, now, standing) for action in all_actions() if workload.kind in action.kinds)
+        acts = tuple(act_of(action, workload, person, now, standing) for action in fitting(workload))
         grouped.setdefault(workload.environment, []).append((workload, acts))
     return tuple(Place(environment, tuple(found)) for environment, found in grouped.items())
+
+
+def fitting(workload: Workload) -> list[AnyAction]:
+    """The actions that work on this kind of object, the least risky first."""
+    return sorted((action for action in all_actions() if workload.kind in action.kinds), key=lambda each: (each.risk, each.title))
 
 
 def act_of(action: AnyAction, workload: Workload, person: Person, now: datetime, standing: Standing) -> Act:

@@ -12,10 +12,7 @@ from actions.registry import title_of
 from actions.states import ExecutionState
 from inventory import queries as inventory
 from inventory.models import Environment, Service, Workload
-
-SEEN_ON_DAYS_OFF = ("CronJob",)
-"""Kinds that are healthy while nothing of them runs."""
-
+from inventory.samples import WANT_NOTHING
 
 @dataclass(frozen=True)
 class Cell:
@@ -83,8 +80,8 @@ def cell_of(environment: Environment, workloads: Sequence[Workload], run: Execut
     trouble = next((each.trouble for each in workloads if each.trouble), "")
     figure, sentence = f"{ready}/{wanted}", f"{ready} of {wanted} ready"
     silent = next((each.cluster for each in workloads if each.cluster.unreachable_since), None)
-    if all(each.kind in SEEN_ON_DAYS_OFF for each in workloads):
-        figure, sentence = "Scheduled", "Runs by its schedule"
+    if all(each.kind in WANT_NOTHING for each in workloads):
+        figure, sentence = ("Suspended", "Its schedule is suspended") if all(each.paused for each in workloads) else ("Scheduled", "Runs by its schedule")
     if silent is not None:
         return Cell(environment, "unknown", figure, version, f"{sentence} when {silent.name} last answered", trouble)
     if run is not None:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
 
+from audit.writer import correlation
 from portal.web.door import is_fragment
 from portal.web.shell import theme_of
 
@@ -69,7 +70,10 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Without context processors: whatever broke, they may need it too."""
-    context = {"problem": PROBLEMS[500], "status": 500, "theme": theme_of(request), "version": settings.VERSION}
+    context = {
+        "problem": PROBLEMS[500], "status": 500, "identifier": correlation.get(), "theme": theme_of(request),
+        "version": settings.VERSION,
+    }  # fmt: skip
     name = "_problem.html" if is_fragment(request) else "problem_plain.html"
     return HttpResponse(loader.get_template(name).render(context), status=500)
 

@@ -194,7 +194,7 @@ def _services(request: HttpRequest, person: Person) -> dict[str, object]:
 
 urlpatterns = [
     path("", home, name="home"),
-    path("now/", home_now, name="home-now"),
-    path("now/services/", home_services, name="home-services"),
-    path("now/to-decide/", queue_count, name="queue-count"),
+    path("fragments/home/now", home_now, name="home-now"),
+    path("fragments/home/services", home_services, name="home-services"),
+    path("fragments/to-decide", queue_count, name="queue-count"),
 ]

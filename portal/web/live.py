@@ -181,4 +181,4 @@ def live(request: HttpRequest, person: Person) -> StreamingHttpResponse:
     )
 
 
-urlpatterns = [path("live/", live, name="live")]
+urlpatterns = [path("live", live, name="live")]

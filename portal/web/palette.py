@@ -22,7 +22,7 @@ from actions.ruling import Standing, standing_of
 from inventory import queries as inventory
 from inventory.models import Person, Service, Workload
 
-from .acts import Act, act_of
+from .acts import Act, act_of, fitting
 from .door import signed_in
 
 MOST_ACTS = 6
@@ -104,7 +104,7 @@ def _acts(person: Person, asked: Asked, services: Sequence[Service]) -> list[Act
 
 
 def _pairs(workloads: Sequence[Workload], meant: Sequence[AnyAction]) -> list[tuple[Workload, AnyAction]]:
-    pairs = [(workload, action) for workload in workloads for action in meant if workload.kind in action.kinds]
+    pairs = [(workload, action) for workload in workloads for action in fitting(workload) if action in meant]
     return pairs[:MOST_ACTS]
 
 
@@ -142,4 +142,4 @@ def marked(name: str, words: Sequence[str]) -> SafeString:
     return mark_safe("".join(pieces) + escape(name[end:]))  # noqa: S308  # every piece is escaped
 
 
-urlpatterns = [path("palette/", palette, name="palette")]
+urlpatterns = [path("fragments/palette", palette, name="palette")]

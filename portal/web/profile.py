@@ -69,6 +69,6 @@ def theme(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("profile/", profile, name="profile"),
-    path("profile/theme/", theme, name="theme"),
+    path("profile", profile, name="profile"),
+    path("profile/theme", theme, name="theme"),
 ]

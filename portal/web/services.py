@@ -18,6 +18,8 @@ from django.views.decorators.http import require_safe
 from actions import queries as actions
 from inventory import queries as inventory
 from inventory.models import Environment, Person, Secret, Service, Workload
+from inventory.queries import SystemState
+from inventory.samples import WANT_NOTHING
 from inventory.series import RESTART_SPAN, series_of
 
 from . import words
@@ -49,6 +51,10 @@ class Live:
     starting: int
     room: int
     autoscaler: str
+
+    @property
+    def scheduled(self) -> bool:
+        return self.workload.kind in WANT_NOTHING
 
 
 @dataclass(frozen=True)
@@ -120,6 +126,8 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "called_by": list(found.called_by.order_by("slug").values_list("slug", flat=True)[:12]),
         "calls": list(found.calls.order_by("slug").values_list("slug", flat=True)[:12]),
         "trouble": _worst(columns),
+        "silent": _silent(workloads),
+        "day": [now - DAY + part * DAY / 4 for part in range(4)],
     }
     return render(request, "service.html", context)
 
@@ -176,7 +184,7 @@ def _live(service: Service) -> list[Workload]:
     workloads = inventory.live_workloads([service])
     for workload in workloads:
         workload.service = service  # the row at hand, with its team: no query for each
-    return workloads
+    return sorted(workloads, key=lambda each: (each.environment.position, each.environment.slug, each.kind in WANT_NOTHING))
 
 
 def _text(request: HttpRequest, name: str) -> str:
@@ -208,13 +216,19 @@ def _live_of(workload: Workload, cell: Cell) -> Live:
     missing = max(0, workload.wanted - workload.ready)
     bounds: dict[str, Any] = workload.autoscaler or {}
     room = max(0, int(bounds.get("max", 0)) - max(workload.wanted, workload.ready)) if bounds else 0
-    said = f"{bounds['min']}–{bounds['max']}, sets the number itself" if bounds else f"None, fixed at {workload.wanted}"
+    said = f"Keeps it between {bounds['min']} and {bounds['max']}" if bounds else f"None, fixed at {workload.wanted}"
     return Live(workload, cell, missing, room, said)
 
 
 def _worst(columns: Sequence[Column]) -> Column | None:
     troubled = [column for column in columns if column.cell.trouble and column.cell.state in ("failed", "degraded")]
     return max(troubled, key=lambda column: column.environment.criticality, default=None)
+
+
+def _silent(workloads: Sequence[Workload]) -> list[SystemState]:
+    """The clusters of this service that do not answer, once each."""
+    clusters = {each.cluster.pk: each.cluster for each in workloads if each.cluster.unreachable_since}
+    return [SystemState("kubernetes", row.name, row.simulated, row.unreachable_since, row.problem) for row in clusters.values()]
 
 
 def _links(links: object) -> list[Link]:
@@ -242,10 +256,10 @@ def _age(secret: Secret, now: datetime) -> Age:
 
 
 urlpatterns = [
-    path("services/", services, name="services"),
-    path("services/<str:slug>/", service, name="service"),
-    path("services/<str:slug>/live/", service_live, name="service-live"),
-    path("services/<str:slug>/changes/", service_changes, name="service-changes"),
-    path("services/<str:slug>/acts/", service_acts, name="service-acts"),
-    path("services/<str:slug>/series/", service_series, name="service-series"),
+    path("services", services, name="services"),
+    path("services/<str:slug>", service, name="service"),
+    path("fragments/services/<str:slug>/live", service_live, name="service-live"),
+    path("fragments/services/<str:slug>/changes", service_changes, name="service-changes"),
+    path("fragments/services/<str:slug>/acts", service_acts, name="service-acts"),
+    path("fragments/services/<str:slug>/series", service_series, name="service-series"),
 ]

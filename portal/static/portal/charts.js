@@ -13,28 +13,12 @@ function colour(name) {
   return value;
 }
 
-function clock(seconds) {
-  return new Date(seconds * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: section.dataset.zone });
-}
-
-function axis(from, to) {
-  return {
-    stroke: colour("--ad-ink-3"), font: "12px Inter, system-ui, sans-serif", size: 24, gap: 4, grid: { show: false },
-    ticks: { show: false }, border: { show: true, stroke: colour("--ad-line-2"), width: 1 },
-    splits: () => [0, 1, 2, 3, 4].map((part) => from + ((to - from) * part) / 4),
-    values: (_, splits) => splits.map((at, index) => (index === splits.length - 1 ? "now" : clock(at))),
-    align: (_, value) => value,
-  };
-}
-
 function draw(place, height, series, rows, { from, to }) {
-  const bottom = axis(from, to);
-  delete bottom.align;
   return new uPlot({
-    width: place.clientWidth, height, padding: [6, 0, 0, 0], legend: { show: false },
+    width: place.clientWidth, height, padding: [4, 0, 0, 0], legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { setScale: false } },
     scales: { x: { time: true, range: [from, to] }, y: { range: (_, low, high) => [0, Math.max(1, high) * 1.08] } },
-    axes: [bottom, { show: false }], series: [{}, ...series],
+    axes: [{ show: false }, { show: false }], series: [{}, ...series],
   }, rows, place);
 }
 
@@ -68,7 +52,7 @@ async function show() {
   fill("ready", `${seen.ready[last]} of ${seen.wanted[last]}`);
   const at = [...seen.at, seen.to];
   const held = (values) => [...values, values[last]];
-  draw(places.ready, 96, [
+  draw(places.ready, 72, [
     { stroke: colour("--ad-ink-2"), width: 1.25, fill: colour("--ad-sunken"), paths: stepped, points: { show: false } },
     { stroke: colour("--ad-ink-3"), width: 1, dash: DASH, paths: stepped, points: { show: false } },
   ], [at, held(seen.ready), held(seen.wanted)], seen);
@@ -82,7 +66,7 @@ async function show() {
   places.restarts.setAttribute("aria-label", total
     ? `${total} container restarts; at most ${Math.max(...sums.values())} in half an hour`
     : "No container restarts");
-  draw(places.restarts, 60, [
+  draw(places.restarts, 36, [
     { stroke: "transparent", fill: colour("--ad-ink-2"), paths: uPlot.paths.bars({ size: [0.6, 8], align: 1 }), points: { show: false } },
   ], [[...sums.keys()], [...sums.values()]], seen);
 }

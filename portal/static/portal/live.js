@@ -1,4 +1,4 @@
-// Turns the stream of /live/ into DOM events on <body>, and polls while there is no stream. See portal/web/live.py.
+// Turns the stream of /live into DOM events on <body>, and polls while there is no stream. See portal/web/live.py.
 
 const POLL = 4000;
 const source = document.getElementById("live");
