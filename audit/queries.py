@@ -52,6 +52,12 @@ def page(wanted: Filter, *, before: tuple[datetime, int] | None, size: int) -> l
     return list(rows[: size + 1])
 
 
+def page_after(wanted: Filter, *, after: tuple[datetime, int], size: int) -> list[EventRow]:
+    """The `size` rows just newer than `after`, newest first."""
+    rows = events(wanted).extra(where=["(audit_event.at, audit_event.id) > (%s, %s)"], params=list(after))  # as in `page`
+    return list(reversed(rows.order_by("at", "id")[:size]))
+
+
 def count_up_to(wanted: Filter, limit: int) -> int:
     """How many match, or `limit` when there are at least that many: an exact count of everything is not worth its scan."""
     return events(wanted).order_by()[:limit].count()

@@ -142,6 +142,18 @@ def moment(at: datetime) -> str:
 
 
 @register.filter
+def exact(at: datetime) -> str:
+    """14:21:40.090, with its day unless that is today."""
+    return words.exact(at)
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """1 048 306."""
+    return words.grouped(number)
+
+
+@register.filter
 def people(names: list[str], joint: str = "and") -> str:
     """Jonas, Ines and Priya."""
     return words.people(names, joint)
@@ -171,5 +183,7 @@ def planks(ready: int, wanted: int, starting: int = 0, failed: int = 0, room: in
     counts = [ready, starting, failed, room]
     return {
         "sentence": sentence,
-        "planks": [kind for kind, count in zip(kinds, counts, strict=True) for _ in range(count)] if drawn <= MOST_PLANKS else [],
+        "planks": [kind for kind, count in zip(kinds, counts, strict=True) for _ in range(count)]
+        if drawn <= MOST_PLANKS
+        else [],
     }

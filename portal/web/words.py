@@ -66,4 +66,16 @@ def short_digest(digest: str) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """1 pod, 2 pods; large numbers in groups of three."""
     word = one if number == 1 else many or f"{one}s"
-    return f"{number:,} {word}".replace(",", "\u202f")
+    return f"{grouped(number)} {word}"
+
+
+def exact(at: datetime, now: datetime | None = None) -> str:
+    """The time to the millisecond, with its day unless that is today."""
+    there, here = timezone.localtime(at), timezone.localtime(now or timezone.now())
+    time = f"{there:%H:%M:%S}.{there.microsecond // 1000:03d}"
+    return time if there.date() == here.date() else f"{there.day} {there:%b %Y} {time}"
+
+
+def grouped(number: int) -> str:
+    """1 048 306: groups of three, held together."""
+    return f"{number:,}".replace(",", "\u202f")

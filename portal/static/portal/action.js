@@ -1,0 +1,89 @@
+// The form of an action: steppers, what changed against now, and the waits of the plan beside it. See portal/web/action.py.
+
+const form = document.getElementById("ask");
+const plan = document.getElementById("plan");
+const deck = document.getElementById("deck");
+const SLOW = 3000;
+let slowly;
+
+const button = () => document.getElementById("ask-button");
+
+// One number and its old value: "8 now, −60 %".
+function compare(output) {
+  const input = document.getElementById(output.dataset.was);
+  const now = Number(input.dataset.now);
+  const wanted = Number(input.value);
+  const change = Math.round(((wanted - now) * 100) / now);
+  const known = input.value.trim() !== "" && Number.isFinite(change) && change !== 0;
+  output.textContent = known ? `${now} now, ${change > 0 ? "+" : "−"}${Math.abs(change)} %` : `${input.dataset.now} now`;
+}
+
+function compareAll() {
+  document.querySelectorAll("[data-was]").forEach(compare);
+}
+
+function step(input, by) {
+  const least = Number(input.dataset.min ?? -Infinity);
+  const most = Number(input.dataset.max ?? Infinity);
+  const from = Number.isFinite(Number(input.value)) ? Math.trunc(Number(input.value)) : 0;
+  const next = Math.min(most, Math.max(least, from + by));
+  if (String(next) === input.value) return;
+  input.value = next;
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function waiting(on) {
+  plan.setAttribute("aria-busy", String(on));
+  for (const part of deck.querySelectorAll("[data-when]")) part.hidden = (part.dataset.when === "waiting") !== on;
+  if (on) button().disabled = true;
+  clearTimeout(slowly);
+  plan.querySelector(".ad-slow")?.remove();
+}
+
+form.addEventListener("click", (event) => {
+  const pressed = event.target.closest("[data-step]");
+  if (pressed) step(pressed.parentElement.querySelector("input"), Number(pressed.dataset.step));
+  if (event.target.closest("[data-replan]")) plan.dispatchEvent(new CustomEvent("replan"));
+});
+form.addEventListener("keydown", (event) => {
+  const input = event.target.closest(".ad-num input");
+  if (!input || (event.key !== "ArrowUp" && event.key !== "ArrowDown")) return;
+  event.preventDefault();
+  step(input, event.key === "ArrowUp" ? 1 : -1);
+});
+form.addEventListener("input", compareAll);
+form.addEventListener("submit", () => { setTimeout(() => { button().disabled = true; }); });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || button().disabled) return;
+  event.preventDefault();
+  form.requestSubmit(button());
+});
+window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
+
+document.getElementById("params").addEventListener("input", () => waiting(true));
+plan.addEventListener("htmx:before:request", () => {
+  const since = new Date();
+  waiting(true);
+  slowly = setTimeout(() => {
+    const note = document.getElementById("plan-slow").content.cloneNode(true);
+    note.querySelector("[data-ticking]").dataset.ticking = since.toISOString();
+    plan.prepend(note);
+  }, SLOW);
+});
+plan.addEventListener("htmx:after:swap", () => {
+  waiting(false);
+  for (const problem of document.querySelectorAll("#params .ad-problem")) {
+    const input = document.getElementById(problem.id.replace("problem-", "f-"));
+    if (problem.textContent.trim()) input?.setAttribute("aria-invalid", "true");
+    else input?.removeAttribute("aria-invalid");
+  }
+});
+plan.addEventListener("htmx:error", (event) => {
+  const gaveUp = event.detail.ctx?.request.signal.reason === "timeout" || event.detail.error?.name === "TypeError";
+  if (!gaveUp) return;
+  waiting(false);
+  button().disabled = true;
+  plan.replaceChildren(document.getElementById("plan-lost").content.cloneNode(true));
+});
+compareAll();
+if (!plan.querySelector("[name=digest], .ad-verdict")) waiting(true);

@@ -1,0 +1,26 @@
+// Moving through the queue by keyboard: j and k go through what is mine to decide, o opens, ? says it all. Never while typing.
+
+import { typing } from "./decide.js";
+
+const list = document.getElementById("queue-list");
+
+function links() {
+  return [...list.querySelectorAll("ul a[href*='request=']")];
+}
+
+function move(by) {
+  const all = links();
+  if (!all.length) return;
+  const at = all.findIndex((link) => link.hasAttribute("aria-current"));
+  const next = all[Math.min(all.length - 1, Math.max(0, at + by))];
+  if (next !== all[at]) location.assign(next.href);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "o") document.querySelector("#detail .ad-meta a")?.click();
+  else if (event.key === "?") document.getElementById("keys").togglePopover();
+});
+list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });

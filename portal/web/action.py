@@ -1,0 +1,344 @@
+"""The form of an action: what to fill in, and beside it, before anybody asks, what would happen and who must agree.
+
+The right column is one fragment, asked for again shortly after each change. It carries the digest of the plan it shows,
+and the form sends that digest along: what is submitted is what was looked at, or nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from actions import planning, queries, registry, services
+from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
+from actions.models import Request
+from actions.registry import AnyAction
+from approvals.facts import Ruling
+from inventory import queries as inventory
+from inventory.models import Person, Workload
+
+from . import fields, plans
+from .door import signed_in
+from .words import people
+
+ENTRANCE = "browser"
+DIGEST_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Place:
+    """One workload that the action could act on; `label` is its environment, with its name where there are several."""
+
+    label: str
+    href: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The right column: either a plan with the policy's answer, or the problem why there is none."""
+
+    plan: plans.PlanView | None = None
+    ruling: Ruling | None = None
+    usual_answer: float | None = None
+    title: str = ""
+    problem: str = ""
+    status: int = 200
+
+    @property
+    def asked(self) -> str:
+        """The people who could approve, by name, once each."""
+        if self.ruling is None:
+            return ""
+        return people(list(dict.fromkeys(who.name for need in self.ruling.requirements for who in need.people)))
+
+    @property
+    def most_needed(self) -> int:
+        return max((need.count for need in self.ruling.requirements), default=0) if self.ruling else 0
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person has typed so far: `shown` as they typed it, `values` as the action's parameters read it."""
+
+    values: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    reason: str
+    digest: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What the form is about: this action on this workload, perhaps as the inverse of an earlier request."""
+
+    action: AnyAction
+    workload: Workload
+    places: tuple[Place, ...]
+    undo_of: Request | None
+
+    @property
+    def not_ready(self) -> int:
+        return max(0, self.workload.wanted - self.workload.ready)
+
+    @property
+    def room(self) -> int:
+        """How many pods more an autoscaler could start."""
+        bounds = self.workload.autoscaler or {}
+        return max(0, int(bounds.get("max", 0)) - max(self.workload.wanted, self.workload.ready))
+
+    @property
+    def query(self) -> str:
+        return urlencode({"workload": self.workload.pk, **({"undo": self.undo_of.pk} if self.undo_of else {})})
+
+    @property
+    def address(self) -> str:
+        return f"{reverse('action', args=[self.workload.service.slug, self.action.id])}?{self.query}"
+
+    @property
+    def preview_address(self) -> str:
+        return f"{reverse('action-plan', args=[self.workload.service.slug, self.action.id])}?{self.query}"
+
+
+def address_of(action_id: str, workload: Workload, **more: object) -> str:
+    """Where the form of an action on a workload is; `again` or `undo` name an earlier request."""
+    query = urlencode({"workload": workload.pk, **more})
+    return f"{reverse('action', args=[workload.service.slug, action_id])}?{query}"
+
+
+@never_cache
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def action(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
+    goal = _goal(request, person, slug, action_id)
+    if request.method == "POST":
+        return _submit(request, person, goal)
+    values, reason = _start_values(request, person, goal)
+    return _form(request, person, goal, Draft(values, values, reason, "", uuid4().hex))
+
+
+@never_cache
+@signed_in
+@require_POST
+def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
+    """The right column for what the form says now. Nothing is written."""
+    goal = _goal(request, person, slug, action_id)
+    draft = _draft(request, goal)
+    wrong: Mapping[str, Sequence[str]] = {}
+    try:
+        panel = _panel(person, goal, draft)
+    except BadParams as problem:
+        panel, wrong = _wrong_values(goal, problem), problem.fields
+    context = {
+        "goal": goal,
+        "panel": panel,
+        "problems": [(name, wrong.get(name, ())) for name in fields.names_of(goal.action.params)],
+        "general": wrong.get("params", ()),
+    }
+    return render(request, "_plan.html", context, status=panel.status)
+
+
+def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
+    draft = _draft(request, goal)
+    try:
+        made = _ask(person, goal, draft)
+    except BadParams as problem:
+        return _form(request, person, goal, draft, problem=problem)
+    except Denied as denied:
+        return HttpResponseRedirect(reverse("request", args=[denied.request_id]))
+    except (PlanChanged, CannotPlanNow) as problem:
+        return _form(request, person, goal, draft, problem=problem, look=True)
+    except Refused as problem:
+        return _form(request, person, goal, draft, problem=problem)
+    return HttpResponseRedirect(reverse("request", args=[made.pk]))
+
+
+def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
+    if not draft.digest:
+        raise PlanChanged("This is what would happen. Look at it first, then ask.")
+    key = f"{draft.key}:{draft.digest[:16]}" if draft.key else None
+    if goal.undo_of is None:
+        fields.refuse_odd_numbers(goal.action.params, draft.values)
+    else:
+        return services.undo(
+            actor=person,
+            request=goal.undo_of,
+            reason=draft.reason,
+            entrance=ENTRANCE,
+            digest=draft.digest,
+            submission_key=key,
+        )
+    return services.submit(
+        actor=person, action=goal.action.id, target=goal.workload.pk, params=draft.values, reason=draft.reason, entrance=ENTRANCE,
+        digest=draft.digest, from_form=True, submission_key=key,
+    )  # fmt: skip
+
+
+def _form(
+    request: HttpRequest,
+    person: Person,
+    goal: Goal,
+    draft: Draft,
+    *,
+    problem: Refused | None = None,
+    look: bool = False,
+) -> HttpResponse:
+    """The whole page. With `look`, the plan is made at once and is part of it: for whoever has no script, and after a refusal."""
+    now, trouble = _now(person, goal)
+    wrong = problem.fields if isinstance(problem, BadParams) else {}
+    panel = None
+    if trouble:
+        panel = Panel(title=CannotPlanNow.title, problem=trouble, status=CannotPlanNow.status)
+    elif look:
+        try:
+            panel = _panel(person, goal, draft)
+        except BadParams as bad:
+            panel = _wrong_values(goal, bad)
+    values = {**now, **draft.shown}
+    shown = () if goal.undo_of else fields.fields_of(goal.action.params, values=values, now=now, problems=wrong)
+    context = {
+        "section": "services",
+        "goal": goal,
+        "fields": [field for field in shown if not field.advanced],
+        "advanced": [field for field in shown if field.advanced],
+        "general": wrong.get("params", []),
+        "reason_problems": wrong.get("reason", []),
+        "draft": draft,
+        "panel": panel,
+        "usual_plan": (queries.usual_plan_ms(goal.action.id, goal.workload.cluster_id) or 0) / 1000,
+        "notice": None if isinstance(problem, BadParams | CannotPlanNow) else problem,
+    }
+    return render(request, "action.html", context, status=problem.status if problem else 200)
+
+
+def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
+    """Raises `BadParams`; every other way a plan can fail is shown in the panel itself."""
+    workload = goal.workload
+    if goal.undo_of is None:
+        fields.refuse_odd_numbers(goal.action.params, draft.values)
+    try:
+        seen = services.preview(
+            actor=person, action=goal.action.id, target=workload.pk, params=draft.values, from_form=goal.undo_of is None,
+            undo_of=goal.undo_of,
+        )  # fmt: skip
+    except CannotPlanNow as refusal:
+        return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
+    estimate = queries.estimate(goal.action.id, workload.service_id, workload.environment_id)
+    usual = None
+    if seen.ruling.requirements:
+        usual = queries.usual_answer_seconds(workload.service, workload.environment_id)
+    view = plans.view_of(seen.plan, digest=seen.plan.digest, impact=seen.plan.impact, estimate=estimate)
+    return Panel(plan=view, ruling=seen.ruling, usual_answer=usual)
+
+
+def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
+    """What is true now, for the fields, and the reason why it is not known."""
+    target = planning.target_of(goal.workload)
+    try:
+        return planning.defaults_for(goal.action, target, planning.world_for(target, person)), ""
+    except CannotPlanNow as problem:
+        return {}, str(problem)
+
+
+def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:
+    """Raises `Http404` for what is not there and for what this person may not see: which of the two is not told."""
+    try:
+        chosen = registry.action_named(action_id)
+    except registry.UnknownAction as unknown:
+        raise Http404(str(unknown)) from unknown
+    rows = [
+        row
+        for row in inventory.workloads_visible_to(person).filter(service__slug=slug, gone_at=None)
+        if row.kind in chosen.kinds
+    ]
+    wanted = request.GET.get("workload", "")
+    current = next((row for row in rows if str(row.pk) == wanted), None) if wanted else next(iter(rows), None)
+    if current is None:
+        raise Http404(f"{chosen.title} has nothing to act on there.")
+    undo_of = _earlier(person, request.GET.get("undo", ""))
+    if undo_of is not None and (undo_of.workload_id != current.pk or undo_of.action != chosen.id):
+        raise Http404("That request was about something else.")
+    return Goal(chosen, current, _places(chosen, rows, current) if undo_of is None else (), undo_of)
+
+
+def _places(chosen: AnyAction, rows: Sequence[Workload], current: Workload) -> tuple[Place, ...]:
+    environments = [row.environment_id for row in rows]
+    return tuple(
+        Place(
+            label=row.environment.slug
+            if environments.count(row.environment_id) == 1
+            else f"{row.environment.slug}, {row.name}",
+            href=address_of(chosen.id, row),
+            current=row == current,
+        )
+        for row in rows
+    )
+
+
+def _start_values(request: HttpRequest, person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
+    """What the form opens with: an earlier request's values and reason, or those of the address, or what is true now."""
+    names = fields.names_of(goal.action.params)
+    if goal.undo_of is not None:
+        try:
+            return services.undo_params(goal.undo_of), ""
+        except Refused:
+            return {}, ""
+    earlier = _earlier(person, request.GET.get("again", ""))
+    if earlier is not None and earlier.action == goal.action.id:
+        return {name: value for name, value in earlier.params.items() if name in names}, earlier.reason
+    return {name: request.GET[name][: fields.MAX_TYPED] for name in names if name in request.GET}, ""
+
+
+def _earlier(person: Person, text: str) -> Request | None:
+    """Raises `Http404` when it is named and cannot be seen."""
+    if not text:
+        return None
+    found = queries.request_for(person, int(text)) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+    if found is None:
+        raise Http404("There is no such request, or you may not see it.")
+    return found
+
+
+def _draft(request: HttpRequest, goal: Goal) -> Draft:
+    form = request.POST
+    values: Mapping[str, Any] = fields.typed(goal.action.params, form)
+    if goal.undo_of is not None:
+        try:
+            values = services.undo_params(goal.undo_of)
+        except Refused:
+            values = {}
+    digest = form.get("digest", "")
+    return Draft(
+        values=values,
+        shown=fields.shown(goal.action.params, form),
+        reason=form.get("reason", ""),
+        digest=digest if len(digest) == DIGEST_LENGTH else "",
+        key=form.get("key", "")[:32],
+    )
+
+
+def _all_problems(goal: Goal, wrong: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
+    """Every field with what is wrong with it, so that what is right again loses its mark."""
+    return [(name, wrong.get(name, ())) for name in fields.names_of(goal.action.params)]
+
+
+def _wrong_values(goal: Goal, problem: BadParams) -> Panel:
+    labels = {name: field.title or name for name, field in goal.action.params.model_fields.items()}
+    said = [
+        f"{labels[name]}: {' '.join(each)}" if name in labels else " ".join(each)
+        for name, each in problem.fields.items()
+    ]
+    return Panel(title=problem.title, problem=" ".join(said), status=problem.status)
+
+
+urlpatterns = [
+    path("services/<str:slug>/<str:action_id>", action, name="action"),
+    path("services/<str:slug>/<str:action_id>/plan", plan, name="action-plan"),
+]

@@ -1,0 +1,176 @@
+"""What one person can do about one request at this moment, and in words why not what they cannot.
+
+The gate decides again when somebody acts; this only keeps the page from offering what would be refused.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from actions import services
+from actions.errors import TooLate
+from actions.models import Execution, Request
+from actions.protocol import Plan
+from actions.states import ACTIVE, ExecutionState, RequestState
+from approvals.models import Round, Vote
+from inventory import queries as inventory
+from inventory.models import Person
+
+from . import progress
+from .action import address_of
+from .words import moment, people, span
+
+R, E = RequestState, ExecutionState
+
+ASK_AGAIN = (R.REJECTED, R.EXPIRED, R.WITHDRAWN, R.STALE, R.DENIED, E.FAILED, E.REVERTED, E.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Deck:
+    """The bar at the bottom: the consequence in words on the left, what can be done on the right."""
+
+    headline: str
+    sentence: str = ""
+    state: str = ""
+    may_vote: bool = False
+    may_withdraw: bool = False
+    may_cancel: bool = False
+    may_resolve: bool = False
+    cancelling: str = ""
+    consequences: tuple[str, ...] = ()
+    again: str = ""
+    undo: str = ""
+    soak_since: datetime | None = None
+    soak: int = 0
+
+    @property
+    def version(self) -> str:
+        """Changes when what can be done changes, so that a swap never takes a half-written note away."""
+        return f"{self.state}-{self.may_vote:d}{self.may_withdraw:d}{self.may_cancel:d}{self.may_resolve:d}{bool(self.undo):d}"
+
+
+def deck_for(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:
+    state, run = progress.state_of(request), progress.run_of(request)
+    mine = person.identity == request.requester.identity
+    if state == R.AWAITING_APPROVAL and request.round is not None:
+        return _asked(person, request, request.round, votes, mine)
+    if state in (E.QUEUED, *ACTIVE) and run is not None:
+        return _running(person, request, run, plan, mine)
+    if state == E.NEEDS_HUMAN and run is not None:
+        return _unclear(person, request, state)
+    if state == E.SUCCEEDED and run is not None:
+        return _succeeded(person, request, run, plan)
+    again = _again(person, request) if state in ASK_AGAIN else ""
+    return Deck(_ended(request, run, state), "“Ask again” opens the form with the same values and reason." if again else "",
+                state, again=again)  # fmt: skip
+
+
+def _asked(person: Person, request: Request, asked: Round, votes: Sequence[Vote], mine: bool) -> Deck:
+    voted = {vote.identity for vote in votes}
+    left = [who for need in asked.requirements for who in need["people"] if who["identity"] not in voted]
+    others = list(dict.fromkeys(str(who["name"]) for who in left if who["identity"] != person.identity))
+    until = f"Without an answer it expires {_at(asked.expires_at)}."
+    state = str(request.state)
+    if mine:
+        can = f"{people(others)} can." if others else "Nobody else was asked."
+        return Deck(f"You cannot approve this: you asked for it. {can}", until, state, may_withdraw=True)
+    if person.identity in voted:
+        return Deck(f"You have decided. It still waits for {people(others, 'or')}.", until, state)
+    if any(who["identity"] == person.identity for who in left):
+        if not inventory.is_approver(person, request.service.team):
+            return Deck(f"You are no longer an approver of this team. {people(others)} can decide.", until, state)
+        return Deck("You sign exactly this plan", f"It is made again before it runs; if it changed, nothing happens. {until}",
+                    state, may_vote=True)  # fmt: skip
+    return Deck(f"Waits for {people(others, 'or')}.", until, state)
+
+
+def _running(person: Person, request: Request, run: Execution, plan: Plan, mine: bool) -> Deck:
+    owner = mine or person.is_superuser or inventory.is_owner(person, request.service)
+    state = str(run.state)
+    if run.cancel_requested_by is not None and state != E.REVERTING:
+        return Deck(f"{run.cancel_requested_by.name} cancelled it.", "It stops at the next step.", state)
+    sentence = str(run.observed.get("sentence", "")) if state in (E.VERIFYING, E.REVERTING) else run.cause
+    headline = f"{E(state).label}: {sentence}" if sentence else E(state).label
+    if state == E.QUEUED:
+        return Deck(headline, "" if sentence else "A worker takes it within seconds.", state,
+                    may_withdraw=mine, may_cancel=owner and not mine, cancelling="Cancel the run",
+                    consequences=("Nothing has changed yet, and nothing will.",))  # fmt: skip
+    changed = run.applied_at is not None or state == E.VERIFYING
+    back = people([step.title for step in plan.revert])
+    title = f"Cancel and {back[:1].lower()}{back[1:]}" if changed and plan.revert else "Cancel the run"
+    consequences: tuple[str, ...] = ("It stops before the next step. What has not happened does not happen.",)
+    if changed and plan.revert:
+        consequences = (f"{back}, and that is verified like the change was.", *_reason_back(request))
+    elif changed:
+        consequences = (f"It cannot be taken back by itself. {plan.no_revert}", "A person has to look afterwards.")
+    may = owner and state != E.REVERTING
+    return Deck(headline, "Undo opens when the run has ended." if plan.undo and may else "", state,
+                may_cancel=may, cancelling=title, consequences=consequences,
+                soak_since=progress.good_since(run) if state == E.VERIFYING else None,
+                soak=int(run.observed.get("soak", 0)))  # fmt: skip
+
+
+def _reason_back(request: Request) -> tuple[str, ...]:
+    first = request.reason.strip().split("\n")[0]
+    text = first if len(first) <= 120 else f"{first[:119]}…"
+    return (f"The reason for this change comes back too: “{text}”",)
+
+
+def _unclear(person: Person, request: Request, state: str) -> Deck:
+    may = person.is_superuser or inventory.is_approver(person, request.service.team)
+    if may:
+        return Deck(
+            "Look at the target, then say what is true",
+            "Until then nothing else may touch it.",
+            state,
+            may_resolve=True,
+        )
+    names = [each.name for each in inventory.approvers_of(request.service.team)]
+    who = people(names, "or") or "An administrator"
+    return Deck(
+        "A person has to look", f"{who} can say what is true. Until then nothing else may touch the target.", state
+    )
+
+
+def _succeeded(person: Person, request: Request, run: Execution, plan: Plan) -> Deck:
+    took = f" in {span((run.ended_at - run.started_at).total_seconds())}" if run.ended_at and run.started_at else ""
+    headline = f"{run.cause.rstrip('.') or 'Verified'}{took}"
+    state = str(run.state)
+    try:
+        services.undo_params(request)
+    except TooLate as late:
+        return Deck(headline, str(late), state)
+    if request.workload is None or not inventory.may_ask(person, request.service):
+        return Deck(headline, "Team members can undo it.", state)
+    undo = address_of(request.action, request.workload, undo=request.pk)
+    return Deck(headline, "Undo first shows what would happen.", state, undo=undo)
+
+
+def _again(person: Person, request: Request) -> str:
+    workload = request.workload
+    if workload is None or workload.gone_at is not None or not inventory.may_ask(person, request.service):
+        return ""
+    if request.undo_of_id is not None:
+        return address_of(request.action, workload, undo=request.undo_of_id)
+    return address_of(request.action, workload, again=request.pk)
+
+
+def _ended(request: Request, run: Execution | None, state: str) -> str:
+    at = run.ended_at if run is not None and run.ended_at and state in tuple(E) else request.decided_at
+    when = f" {_at(at)}" if at else ""
+    endings: dict[str, str] = {
+        R.REJECTED: f"Rejected{when}. Nothing has run.",
+        R.EXPIRED: f"Nobody answered, so it expired{when}. Nothing has run.",
+        R.WITHDRAWN: f"Taken back{when}. Nothing has run.",
+        R.STALE: "Nothing has run. The approval covered another plan.",
+        R.DENIED: "The policy said no. Nothing has run.",
+        E.FAILED: f"Failed{when}. Nothing changed.",
+        E.REVERTED: f"Reverted{when} and verified. Nothing is left to undo.",
+        E.CANCELLED: f"Cancelled{when}. Nothing changed.",
+    }
+    return endings.get(state, f"{state.replace('_', ' ').capitalize()}{when}.")
+
+
+def _at(at: datetime) -> str:
+    said = moment(at)
+    return f"at {said}" if len(said) == len("14:26") else said

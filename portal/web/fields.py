@@ -1,0 +1,167 @@
+"""An action's parameters as form fields, from their one schema: whoever adds an action writes no form.
+
+The schema says what a field is (its JSON type, bounds and choices, and `json_schema_extra={"widget": ...}` where that is
+not enough), the action's defaults say what is true now, and what a person typed comes back as they typed it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from actions.errors import BadParams
+from actions.protocol import Params
+
+MAX_TYPED = 500
+"""No parameter is longer; what is gets cut before it is validated, so it is still refused, but not carried around."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    value: str
+    label: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class Field:
+    """One parameter to fill in. `now` is what is true at this moment, or empty when the action does not know."""
+
+    name: str
+    label: str
+    hint: str
+    widget: str  # stepper, choice, switch, text
+    value: str
+    now: str
+    minimum: str
+    maximum: str
+    choices: tuple[Choice, ...]
+    required: bool
+    advanced: bool
+    problems: tuple[str, ...]
+
+    @property
+    def is_on(self) -> bool:
+        return self.value.lower() in ("true", "on", "1", "yes")
+
+
+def names_of(params: type[Params]) -> tuple[str, ...]:
+    return tuple(params.model_fields)
+
+
+def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
+    """What a form says about the parameters, and nothing else of it. An optional field left empty was not given."""
+    said: dict[str, str] = {}
+    for name, schema in _properties(params).items():
+        text = form.get(name, "")[:MAX_TYPED]
+        if schema.get("type") == "boolean":
+            said[name] = "true" if text else "false"
+        elif text != "" or params.model_fields[name].is_required():
+            said[name] = text
+    return said
+
+
+def refuse_odd_numbers(params: type[Params], values: Mapping[str, Any]) -> None:
+    """A form's text may stand for a number, but only digits do: not 1_0, not 1.0. Raises `BadParams`."""
+    odd = {
+        name: ["Write a whole number in digits, such as 4."]
+        for name, schema in _properties(params).items()
+        if schema.get("type") == "integer"
+        and name in values
+        and not re.fullmatch(r" *-?[0-9]{1,18} *", str(values[name]))
+    }
+    if odd:
+        raise BadParams(odd)
+
+
+def shown(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
+    """What was typed, as it was typed, to be shown again."""
+    return {
+        name: ("true" if name in form else "false")
+        if schema.get("type") == "boolean"
+        else form.get(name, "")[:MAX_TYPED]
+        for name, schema in _properties(params).items()
+        if name in form or schema.get("type") == "boolean"
+    }
+
+
+def fields_of(
+    params: type[Params],
+    *,
+    values: Mapping[str, Any],
+    now: Mapping[str, Any],
+    problems: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Field, ...]:
+    """The fields that apply here: what the action has a value for, what is required, and what the person filled in.
+
+    An optional parameter of which the action says nothing (bounds of an autoscaler that is not there) is left out.
+    """
+    wrong = problems or {}
+    return tuple(
+        _field(name, schema, params, values, now, tuple(wrong.get(name, ())))
+        for name, schema in _properties(params).items()
+        if name in now
+        or params.model_fields[name].is_required()
+        or values.get(name) not in (None, "", "false", False)
+        or name in wrong
+    )
+
+
+def _field(
+    name: str,
+    schema: Mapping[str, Any],
+    params: type[Params],
+    values: Mapping[str, Any],
+    now: Mapping[str, Any],
+    problems: tuple[str, ...],
+) -> Field:
+    value, options = _text(values.get(name, schema.get("default"))), schema.get("enum", [])
+    return Field(
+        name=name,
+        label=params.model_fields[name].title or name.replace("_", " ").capitalize(),
+        hint=schema.get("description", ""),
+        widget=_widget(schema),
+        value=value,
+        now=_text(now.get(name)),
+        minimum=_text(schema.get("minimum", _after(schema.get("exclusiveMinimum"), 1))),
+        maximum=_text(schema.get("maximum", _after(schema.get("exclusiveMaximum"), -1))),
+        choices=tuple(Choice(_text(each), _text(each).replace("-", " "), _text(each) == value) for each in options),
+        required=params.model_fields[name].is_required(),
+        advanced=bool(schema.get("advanced")),
+        problems=problems,
+    )
+
+
+def _properties(params: type[Params]) -> dict[str, dict[str, Any]]:
+    schema = params.model_json_schema()
+    shared = schema.get("$defs", {})
+    return {name: _plain(each, shared) for name, each in schema.get("properties", {}).items()}
+
+
+def _plain(schema: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Follow a reference to a shared definition, and take `X or nothing` for X."""
+    if "$ref" in schema:
+        return {**shared.get(schema["$ref"].rpartition("/")[2], {}), **{k: v for k, v in schema.items() if k != "$ref"}}
+    options = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
+    if len(options) == 1:
+        return {**_plain(options[0], shared), **{k: v for k, v in schema.items() if k != "anyOf"}}
+    return schema
+
+
+def _widget(schema: Mapping[str, Any]) -> str:
+    asked = schema.get("widget")
+    if asked in ("stepper", "choice", "switch", "text"):
+        return str(asked)
+    if schema.get("enum"):
+        return "choice"
+    return {"boolean": "switch", "integer": "stepper"}.get(str(schema.get("type")), "text")
+
+
+def _after(bound: object, step: int) -> int | None:
+    return bound + step if isinstance(bound, int) else None
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,141 @@
+"""Everything that one request says to one person, gathered once for its page, its live fragment and the queue."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from actions import compare, queries, services
+from actions.errors import Difference
+from actions.models import Request
+from actions.protocol import Impact, Plan, plan_from
+from actions.queries import Estimate
+from actions.registry import title_of
+from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
+from approvals.models import Vote
+from audit import queries as audit
+from inventory.models import Person
+
+from . import causes, decisions, plans, progress
+from .words import short_digest
+
+OVER = (
+    RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED, *ENDED,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Need:
+    """How many of whom have to agree."""
+
+    count: int
+    people: list[str]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was seen last of a run: a sentence, when, and pods as (ready, wanted, not yet) where they were counted."""
+
+    sentence: str
+    at: datetime
+    pods: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class RequestPage:
+    request: Request
+    title: str
+    state: str
+    steps: tuple[progress.Step, ...]
+    cause: causes.Cause | None
+    diary: tuple[progress.Line, ...]
+    votes: tuple[Vote, ...]
+    needs: tuple[Need, ...]
+    rules: tuple[str, ...]
+    plan: plans.PlanView
+    revert: str
+    no_revert: str
+    no_undo: str
+    observed: Observed | None
+    differences: tuple[Difference, ...]
+    now_diffs: tuple[plans.Diff, ...]
+    estimate: Estimate | None
+    deck: decisions.Deck
+    event_count: int
+
+    @property
+    def is_over(self) -> bool:
+        return self.state in OVER
+
+    @property
+    def short(self) -> str:
+        return short_digest(self.request.digest)
+
+    @property
+    def signers(self) -> list[str]:
+        return [vote.voter.name for vote in self.votes if vote.decision == Vote.Decision.APPROVE]
+
+    @property
+    def began(self) -> datetime | None:
+        run = progress.run_of(self.request)
+        return run.started_at if run is not None and run.state in ACTIVE else None
+
+    @property
+    def deadline(self) -> datetime | None:
+        run = progress.run_of(self.request)
+        return run.deadline if run is not None and run.state == ExecutionState.VERIFYING else None
+
+
+def page_of(person: Person, request: Request) -> RequestPage:
+    """A constant number of queries, whatever happened to the request."""
+    run = progress.run_of(request)
+    asked = request.round
+    votes = tuple(asked.votes.select_related("voter")) if asked is not None else ()
+    journal = list(run.journal.all()) if run is not None else []
+    stored = services.stored_plan(request)
+    estimate = queries.estimate(request.action, request.service_id, request.environment_id)
+    differences, now = _compared(request)
+    ruling = request.ruling
+    return RequestPage(
+        request=request,
+        title=f"{title_of(request.action)} {request.service.name}",
+        state=progress.state_of(request),
+        steps=progress.steps_of(request, journal, estimate),
+        cause=causes.cause_of(request, votes, stored, differences),
+        diary=progress.diary(request, votes, journal),
+        votes=votes,
+        needs=tuple(Need(need["count"], [who["name"] for who in need["people"]]) for need in ruling["requirements"]),
+        rules=tuple(each["rule"] for each in ruling["answers"] if each["effect"] == ruling["effect"]),
+        plan=view_of(request, stored, estimate),
+        revert=", then ".join(step.title for step in stored.revert),
+        no_revert=stored.no_revert,
+        no_undo="" if stored.undo is not None else stored.no_undo,
+        observed=_observed(run.observed) if run is not None else None,
+        differences=differences,
+        now_diffs=now,
+        estimate=estimate,
+        deck=decisions.deck_for(person, request, votes, stored),
+        event_count=audit.events_of_request(request.pk).count(),
+    )
+
+
+def view_of(request: Request, stored: Plan, estimate: Estimate | None) -> plans.PlanView:
+    impact = [Impact(**each) for each in request.impact]
+    return plans.view_of(stored, digest=request.digest, impact=impact, estimate=estimate)
+
+
+def _compared(request: Request) -> tuple[tuple[Difference, ...], tuple[plans.Diff, ...]]:
+    text = request.stale_plan_text
+    if not text:
+        return (), ()
+    return tuple(compare.compare(request.plan_text, text)), plans.diffs_of(plan_from(json.loads(text)))
+
+
+def _observed(seen: dict[str, Any]) -> Observed | None:
+    if not seen.get("at"):
+        return None
+    ready, _, wanted = str(seen.get("evidence", {}).get("ready", "")).partition(" of ")
+    pods = None
+    if ready.isdecimal() and wanted.isdecimal():
+        pods = (int(ready), int(wanted), max(0, int(wanted) - int(ready)))
+    return Observed(str(seen.get("sentence", "")), datetime.fromisoformat(seen["at"]), pods)

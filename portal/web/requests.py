@@ -1,0 +1,241 @@
+"""One address for a request: ticket, approval and run log, live while something happens; and the list of them.
+
+Reading is a page and a fragment of it. Every decision is a POST to an address of its own, goes through the gate, and comes
+back to the page; a refusal comes back as the same page with the refusal on top and nothing lost.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from actions import queries, services
+from actions.errors import BadParams, Refused, VoteDoesNotCount
+from actions.models import Request
+from actions.registry import title_of
+from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
+from audit import queries as audit
+from audit.models import EventRow
+from inventory.models import Person
+
+from . import paging
+from .changes import Entry, entry_of, request_votes
+from .door import signed_in
+from .request_page import page_of
+
+MOST_EVENTS = 500
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why what somebody just tried was refused, and what they had typed."""
+
+    title: str
+    text: str
+    rule: str = ""
+    note: str = ""
+
+
+def request_or_404(person: Person, request_id: int) -> Request:
+    """Raises `Http404`: also for what this person may not see."""
+    found = queries.request_for(person, request_id) if request_id < 2**63 else None
+    if found is None:
+        raise Http404("There is no such request, or you may not see it.")
+    return found
+
+
+@never_cache
+@signed_in
+@require_safe
+def show(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    return _page(request, person, request_or_404(person, request_id))
+
+
+@never_cache
+@signed_in
+@require_safe
+def live(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    """What changes while something happens. The bar comes along only when what can be done has changed."""
+    page = page_of(person, request_or_404(person, request_id))
+    context = {"page": page, "deck_changed": request.GET.get("deck", "") != page.deck.version, "live": True}
+    return render(request, "_request_live.html", context)
+
+
+@never_cache
+@signed_in
+@require_safe
+def events(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    found = request_or_404(person, request_id)
+    rows: list[EventRow] = list(audit.events_of_request(found.pk)[: MOST_EVENTS + 1])
+    context = {
+        "section": "services",
+        "page": page_of(person, found),
+        "events": rows[:MOST_EVENTS],
+        "cut": len(rows) > MOST_EVENTS,
+    }
+    return render(request, "request_events.html", context)
+
+
+def _page(
+    request: HttpRequest, person: Person, found: Request, refusal: Refusal | None = None, status: int = 200
+) -> HttpResponse:
+    context = {"section": "services", "page": page_of(person, found), "refusal": refusal}
+    return render(request, "request.html", context, status=status)
+
+
+def _decide(
+    request: HttpRequest, person: Person, request_id: int, act: Callable[[Request], str], back: str = ""
+) -> HttpResponse:
+    """Do one thing about a request and show what came of it. `act` returns what to say."""
+    found = request_or_404(person, request_id)
+    try:
+        said = act(found)
+    except Refused as problem:
+        again = request_or_404(person, request_id)  # with the state that it has now
+        text = (
+            " ".join(" ".join(each) for each in problem.fields.values())
+            if isinstance(problem, BadParams)
+            else str(problem)
+        )
+        rule = problem.rule if isinstance(problem, VoteDoesNotCount) else ""
+        refusal = Refusal(problem.title, text, rule, request.POST.get("note", ""))
+        return _page(request, person, again, refusal, problem.status)
+    if said:
+        messages.success(request, said)
+    return HttpResponseRedirect(back or reverse("request", args=[found.pk]))
+
+
+@signed_in
+@require_POST
+def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    approve = request.POST.get("decision") == "approve"
+
+    def act(found: Request) -> str:
+        if request.POST.get("decision") not in ("approve", "reject"):
+            raise BadParams({"decision": ["Choose approve or reject."]})
+        note = request.POST.get("note", "").replace("\x00", "")
+        outcome = services.vote(
+            actor=person, request=found, approve=approve, digest=request.POST.get("digest", ""), note=note
+        )
+        return _said_of_vote(found, outcome.value)
+
+    back = reverse("queue") if request.POST.get("next") == "queue" else ""
+    return _decide(request, person, request_id, act, back)
+
+
+def _said_of_vote(found: Request, outcome: str) -> str:
+    what = found.summary
+    return {
+        "approved": f"You approved: {what}. It runs now.",
+        "rejected": f"You rejected: {what}. {found.requester.name} sees your note.",
+    }.get(outcome, f"You approved: {what}. It waits for others.")
+
+
+@signed_in
+@require_POST
+def withdraw(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    def act(found: Request) -> str:
+        services.withdraw(actor=person, request=found)
+        return "Taken back. Nothing has run."
+
+    return _decide(request, person, request_id, act)
+
+
+@signed_in
+@require_POST
+def cancel(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    def act(found: Request) -> str:
+        services.cancel(actor=person, request=found)
+        return "It stops at the next step."
+
+    return _decide(request, person, request_id, act)
+
+
+@signed_in
+@require_POST
+def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    def act(found: Request) -> str:
+        services.resolve(
+            actor=person, request=found, outcome=request.POST.get("outcome", ""), note=request.POST.get("note", "")
+        )
+        return "Recorded. The target is free again."
+
+    return _decide(request, person, request_id, act)
+
+
+@dataclass(frozen=True)
+class Row:
+    title: str
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way to look at the list, as an address."""
+
+    label: str
+    href: str
+    current: bool
+
+
+SHOWN: dict[str, tuple[str, Q]] = {
+    "": ("All", Q()),
+    "waiting": ("Waiting", Q(state=RequestState.AWAITING_APPROVAL)),
+    "running": ("Running", Q(execution__state__in=[ExecutionState.QUEUED, *ACTIVE, ExecutionState.NEEDS_HUMAN])),
+    "ended": ("Ended", Q(execution__state__in=ENDED) | Q(state__in=[
+        RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED,
+    ])),
+}  # fmt: skip
+WHOSE = {"": "Everybody's", "mine": "Mine"}
+
+
+@never_cache
+@signed_in
+@require_safe
+def index(request: HttpRequest, person: Person) -> HttpResponse:
+    whose = request.GET.get("by", "") if request.GET.get("by", "") in WHOSE else ""
+    shown = request.GET.get("show", "") if request.GET.get("show", "") in SHOWN else ""
+    rows: QuerySet[Request] = queries.requests_visible_to(person).filter(SHOWN[shown][1])
+    if whose == "mine":
+        rows = rows.filter(requester=person)
+    before = paging.read(request.GET.get("before", ""))
+    found = queries.page_of(rows.prefetch_related("round__votes__voter"), before=before, size=PAGE)
+    context = {
+        "section": "services",
+        "rows": [
+            Row(f"{title_of(each.action)} {each.service.name}", entry_of(each, request_votes(each)))
+            for each in found[:PAGE]
+        ],
+        "whose": [Choice(label, _address(by=key, show=shown), key == whose) for key, label in WHOSE.items()],
+        "shown": [Choice(label, _address(by=whose, show=key), key == shown) for key, (label, _) in SHOWN.items()],
+        "older": _address(by=whose, show=shown, before=paging.text_of(found[PAGE - 1].created_at, found[PAGE - 1].pk))
+        if len(found) > PAGE
+        else "",
+        "newest": _address(by=whose, show=shown) if before else "",
+    }
+    return render(request, "requests.html", context)
+
+
+def _address(**query: str) -> str:
+    said = urlencode({name: value for name, value in query.items() if value})
+    return f"{reverse('requests')}?{said}" if said else reverse("requests")
+
+
+urlpatterns = [
+    path("requests", index, name="requests"),
+    path("requests/<int:request_id>", show, name="request"),
+    path("requests/<int:request_id>/live", live, name="request-live"),
+    path("requests/<int:request_id>/events", events, name="request-events"),
+    path("requests/<int:request_id>/vote", vote, name="request-vote"),
+    path("requests/<int:request_id>/withdraw", withdraw, name="request-withdraw"),
+    path("requests/<int:request_id>/cancel", cancel, name="request-cancel"),
+    path("requests/<int:request_id>/resolve", resolve, name="request-resolve"),
+]
