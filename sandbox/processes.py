@@ -130,6 +130,11 @@ class Process:
             self._popen.kill()
             self._popen.wait()
 
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self._popen.kill()
+        self._popen.wait()
+
     def restart(self) -> None:
         self.stop()
         self._popen = self._spawn()

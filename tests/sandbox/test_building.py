@@ -1,0 +1,46 @@
+"""The cluster's program is built once, and a build that fails leaves no program behind."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import building
+from sandbox.processes import PartFailed
+
+GOOD = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("built") }\n'
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program that takes a moment to build instead of minutes, and an empty cache for what comes out."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "main.go").write_text(GOOD)
+    (sources / "go.mod").write_text("module example.com/program\n\ngo 1.26\n")
+    (sources / "go.sum").write_text("")
+    monkeypatch.setattr(building, "SOURCES", sources)
+    return sources
+
+
+def test_the_same_sources_are_built_once(sources: Path) -> None:
+    first = building.cluster_program(print)
+    built_at = first.stat().st_mtime_ns
+    assert building.cluster_program(print) == first
+    assert first.stat().st_mtime_ns == built_at
+
+
+def test_other_sources_are_another_program(sources: Path) -> None:
+    first = building.cluster_program(print)
+    (sources / "main.go").write_text(GOOD.replace("built", "built otherwise"))
+    assert building.cluster_program(print) != first
+
+
+def test_a_failed_build_says_where_its_log_is_and_can_be_repeated(sources: Path) -> None:
+    (sources / "main.go").write_text(GOOD.replace("fmt.Println", "fmt.Printn"))
+    for _ in range(2):
+        with pytest.raises(PartFailed, match="go build") as failure:
+            building.cluster_program(print)
+        assert "undefined: fmt.Printn" in str(failure.value)
+        assert "build.log" in str(failure.value)
+    assert not list(building.cache().glob("*/cluster"))
