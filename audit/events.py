@@ -50,6 +50,7 @@ VERBS: dict[str, str] = {
     "service.imported": "A service was taken from a catalog file",
     "service.owner_changed": "A service got an owner, or another one",
     "team.created": "A team was made, with nobody in it yet",
+    "team.renamed": "A team is called something else",
     "session.started": "Somebody signed in",
     "session.refused": "Somebody could not sign in",
 }

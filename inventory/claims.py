@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from connectors.errors import InvalidName, clean
 from connectors.names import dns_label, dns_subdomain, vault_path
 
+OURS = "afterdeck.dev/"
 NAME_LIMIT = 120
 DESCRIPTION_LIMIT = 1000
 MOST_LINKS = 12

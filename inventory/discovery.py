@@ -16,11 +16,21 @@ import structlog
 from connectors.kubernetes import AutoscalerSeen, GitOpsOwner, KubernetesCluster, PodSeen, WorkloadSeen
 from connectors.kubernetes.seen import ContainerSeen, CronJobSeen, NamespaceSeen, ObjectRef
 
-from .claims import DESCRIPTION_LIMIT, NAME_LIMIT, Claims, line, links_in, secrets_in, service_slug, short_slug, tier
+from .claims import (
+    DESCRIPTION_LIMIT,
+    NAME_LIMIT,
+    OURS,
+    Claims,
+    line,
+    links_in,
+    secrets_in,
+    service_slug,
+    short_slug,
+    tier,
+)
 
 log = structlog.get_logger(__name__)
 
-OURS = "afterdeck.dev/"
 ENVIRONMENT, OWNER, SERVICE = f"{OURS}environment", f"{OURS}owner", f"{OURS}service"
 NAME, VERSION = "app.kubernetes.io/name", "app.kubernetes.io/version"
 

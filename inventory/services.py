@@ -87,7 +87,9 @@ def disconnected(*, clusters: Collection[str], vaults: Collection[str], at: date
     """
     Workload.objects.filter(gone_at=None).exclude(cluster__name__in=clusters).update(gone_at=at)
     Secret.objects.filter(gone_at=None).exclude(vault__name__in=vaults).update(gone_at=at)
-    Cluster.objects.exclude(name__in=clusters).exclude(unreachable_since=None).update(unreachable_since=None, problem="")
+    Cluster.objects.exclude(name__in=clusters).exclude(unreachable_since=None).update(
+        unreachable_since=None, problem=""
+    )
     Vault.objects.exclude(name__in=vaults).exclude(unreachable_since=None).update(unreachable_since=None, problem="")
 
 
@@ -240,9 +242,8 @@ def discovered(service: Service, sighting: Sighting) -> Event:
     return Event("service.discovered", SYSTEM, summary, about, {"owner": owner, "name": service.name})
 
 
-def owner_changed(service: Service, before: str | None, *, actor: Actor) -> Event:
-    after = service.team.slug if service.team else ""
-    summary = f"from {before or 'nobody'} to {after or 'nobody'}"
-    return Event(
-        "service.owner_changed", actor, summary, About(service=service.slug), {"from": before or "", "to": after}
-    )
+def owner_changed(service: Service, before: Team | None, *, actor: Actor) -> Event:
+    former, present = (team.slug if team else "" for team in (before, service.team))
+    summary = f"from {former or 'nobody'} to {present or 'nobody'}"
+    details: dict[str, object] = {"from": former, "to": present}
+    return Event("service.owner_changed", actor, summary, About(service=service.slug), details)

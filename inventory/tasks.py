@@ -40,12 +40,12 @@ class Report:
     sentence: str
 
 
-@shared_task(name="inventory.tasks.discover", ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
+@shared_task(name="inventory.tasks.discover", ignore_result=True)
 def discover() -> None:
     look_around()
 
 
-@shared_task(name="inventory.tasks.forget", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(name="inventory.tasks.forget", ignore_result=True)
 def forget() -> None:
     """Let go of samples that are too old."""
     samples.forget(now=timezone.now())
