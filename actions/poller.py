@@ -1,11 +1,11 @@
 """Watches the table from inside every worker, so that a dead or frozen broker costs latency and never work.
 
-Also the sweeper: expires requests nobody answered, and raises the alarm about runs that are late.
+Each thread looks for itself, so that a run whose cluster does not answer holds up no other. Also keeps the leases of the runs that
+this process has in hand, and sweeps: expires requests nobody answered, raises the alarm about runs that are late.
 """
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
@@ -16,57 +16,54 @@ from . import claiming, execution, sweeping
 log = structlog.get_logger(__name__)
 
 THREADS = 4
-SWEEP_EVERY = timedelta(seconds=5)
+SWEEP_EVERY = 5.0
+PATIENCE = 60.0
+"""Seconds that a process which ends gives its runs to come to a place where they can be handed back."""
 
 _stop = threading.Event()
-_thread: threading.Thread | None = None
+_threads: list[threading.Thread] = []
 
 
 def start() -> None:
     """Start watching, once per process."""
-    global _thread
-    if _thread is None:
-        _stop.clear()
-        _thread = threading.Thread(target=_watch, name="afterdeck-poller", daemon=True)
-        _thread.start()
+    if _threads:
+        return
+    _stop.clear()
+    poll, lease = settings.CONFIGURATION.poll_seconds, settings.CONFIGURATION.lease_seconds
+    jobs = [(_drain, poll)] * THREADS + [(sweeping.sweep, SWEEP_EVERY), (claiming.keep_leases, lease / 3)]
+    for number, (job, pause) in enumerate(jobs):
+        name = f"afterdeck-{job.__name__.strip('_')}-{number}"
+        _threads.append(threading.Thread(target=_repeat, args=(job, pause), name=name, daemon=True))
+    for thread in _threads:
+        thread.start()
 
 
 def stop() -> None:
-    """Finish what is being done and stop."""
+    """Take nothing new."""
     _stop.set()
 
 
-def _watch() -> None:
-    pause = settings.CONFIGURATION.poll_seconds
-    sweep_in = 0.0
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="afterdeck-run") as pool:
-        while not _stop.wait(pause):
-            busy = [pool.submit(_drain) for _ in range(THREADS)]
-            sweep_in -= pause
-            if sweep_in <= 0:
-                busy.append(pool.submit(_guarded_sweep))
-                sweep_in = SWEEP_EVERY.total_seconds()
-            for done in busy:
-                done.result()
+def finish() -> None:
+    """Stop, and wait until what is in hand has been handed back."""
+    stop()
+    for thread in _threads:
+        thread.join(PATIENCE)
+    _threads.clear()
+
+
+def _repeat(job: Callable[[], None], pause: float) -> None:
+    while not _stop.wait(pause):
+        try:
+            close_old_connections()
+            job()
+        except DatabaseError as problem:
+            log.warning("poller.database", problem=str(problem))
+            connections.close_all()
+        except Exception:  # a defect met in one run must not stop the others; its lease runs out and it is counted
+            log.exception("poller.failed")
 
 
 def _drain() -> None:
     """Take due runs until there is none."""
-    try:
-        close_old_connections()
-        while not _stop.is_set() and (run := claiming.claim()) is not None:
-            execution.advance(run)
-    except DatabaseError as problem:
-        log.warning("poller.database", problem=str(problem))
-        connections.close_all()
-    except Exception:  # a defect met in one run must not stop the others; its lease runs out and it is counted
-        log.exception("poller.run_failed")
-
-
-def _guarded_sweep() -> None:
-    try:
-        close_old_connections()
-        sweeping.sweep()
-    except DatabaseError as problem:
-        log.warning("poller.database", problem=str(problem))
-        connections.close_all()
+    while not _stop.is_set() and (run := claiming.claim()) is not None:
+        execution.advance(run)

@@ -8,7 +8,8 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_ready, worker_shutting_down
+from celery.signals import setup_logging, task_prerun, worker_init, worker_shutdown, worker_shutting_down
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -28,7 +29,13 @@ def look_before_serving(**_: Any) -> None:
     app.loader.import_module("portal.startup").require_sound_installation()
 
 
-@worker_ready.connect
+@task_prerun.connect
+def leave_broken_connections(**_: Any) -> None:
+    """Or a thread would keep a connection that Postgres ended, and fail every task, until it was used a thousand times."""
+    close_old_connections()
+
+
+@worker_init.connect  # not worker_ready, which waits for the broker: a worker has to work while there is none
 def start_watching(**_: Any) -> None:
     app.loader.import_module("actions.poller").start()
 
@@ -36,3 +43,8 @@ def start_watching(**_: Any) -> None:
 @worker_shutting_down.connect
 def stop_watching(**_: Any) -> None:
     app.loader.import_module("actions.poller").stop()
+
+
+@worker_shutdown.connect
+def finish_watching(**_: Any) -> None:
+    app.loader.import_module("actions.poller").finish()
