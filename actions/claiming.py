@@ -2,11 +2,17 @@
 
 Every later write of the run carries the fence, so that a worker that was thought dead and comes back hits no row. Who crashes
 while holding a run is counted; a run that ended its worker three times is not taken a fourth time.
+
+A lease says that its worker lives, not that the outside is quick: while a run is in hand, `keep_leases` prolongs it from a thread
+of its own. A process that is killed or frozen stops doing so. So does one that has had a run in hand for too long.
 """
 
 import os
 import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 from django.conf import settings
@@ -21,6 +27,8 @@ from .states import HOLDS_TARGET, ExecutionState
 
 MAX_CRASHES = 2
 TARGET_BUSY_RETRY = timedelta(seconds=1)
+LONGEST_IN_HAND = 120.0
+"""Seconds after which a run that was not handed back is taken for stuck: its lease is no longer kept, and another worker tries."""
 
 _CLAIM = """
 UPDATE actions_execution SET
@@ -35,6 +43,10 @@ WHERE id = (
 )
 RETURNING id
 """
+
+
+_in_hand: dict[int, tuple[int, float]] = {}
+"""Of this process: execution id → fence, and when it was taken."""
 
 
 def worker_name() -> str:
@@ -85,6 +97,26 @@ def renew(execution: Execution) -> None:
     """Keep the run for another lease. Raises `Lost`."""
     lease = timezone.now() + timedelta(seconds=settings.CONFIGURATION.lease_seconds)
     lifecycle.update(execution, {"lease_until": lease})
+
+
+@contextmanager
+def in_hand(execution: Execution) -> Iterator[None]:
+    """While this is open, `keep_leases` keeps the run's lease."""
+    mine = (execution.fence, time.monotonic())
+    _in_hand[execution.pk] = mine
+    try:
+        yield
+    finally:
+        if _in_hand.get(execution.pk) == mine:
+            del _in_hand[execution.pk]
+
+
+def keep_leases() -> None:
+    """Prolong what this process has in hand. A run that was handed back or taken by others is left alone."""
+    lease = timezone.now() + timedelta(seconds=settings.CONFIGURATION.lease_seconds)
+    for pk, (fence, since) in list(_in_hand.items()):
+        if time.monotonic() - since < LONGEST_IN_HAND:
+            Execution.objects.filter(pk=pk, fence=fence, lease_until__isnull=False).update(lease_until=lease)
 
 
 def hand_back(execution: Execution, *, after: timedelta, cause: str | None = None) -> None:
