@@ -204,7 +204,7 @@ class ResizeWorkload(Action[ResizeParams]):
             return self._apply_bounds(step, plan, world, run)
         seen = read_before_write(world.cluster, plan.target)
         wanted, before = int(step.args["replicas"] or 0), int(step.args["from"] or 0)
-        if seen.execution == run.id and seen.wanted == wanted:
+        if seen.execution == run.id and (step in plan.steps or seen.wanted == wanted):
             return {"replicas": seen.wanted, "generation": seen.generation}
         if seen.wanted != before:
             raise Drifted(f"It has {_replicas(seen.wanted)}, not {before} as planned. Nothing was changed.")
@@ -220,8 +220,8 @@ class ResizeWorkload(Action[ResizeParams]):
             raise Drifted("The autoscaler was replaced by another one of the same name. Nothing was changed.")
         wanted = (int(args["min"] or 0), int(args["max"] or 0))
         bounds = (seen.min_replicas, seen.max_replicas)
-        if seen.execution == run.id and bounds == wanted:
-            return {"minimum": wanted[0], "maximum": wanted[1]}
+        if seen.execution == run.id and (step in plan.steps or bounds == wanted):
+            return {"minimum": bounds[0], "maximum": bounds[1]}
         if bounds != (args["from_min"], args["from_max"]):
             raise Drifted(f"The autoscaler has {autoscaler_text(seen)}, not what was planned on. Nothing was changed.")
         done = world.cluster.set_autoscaler_bounds(
