@@ -14,7 +14,8 @@ from audit import writer
 from connectors.errors import Conflict, ConnectorError, Transient, Unknown
 
 from . import claiming, confirmation, journal, lifecycle, verification
-from .claiming import hand_back, renew, worker_actor
+from .claiming import hand_back, in_hand, renew, worker_actor
+from .errors import CannotPlanNow
 from .lifecycle import Lost
 from .models import Execution, JournalEntry
 from .planning import world_for
@@ -38,8 +39,9 @@ def advance(execution: Execution) -> None:
     token = writer.correlation.set(f"execution-{execution.pk}")
     structlog.contextvars.bind_contextvars(execution=execution.pk, request=execution.request_id)
     try:
-        while _step_of_life(execution):
-            renew(execution)
+        with in_hand(execution):
+            while _step_of_life(execution):
+                renew(execution)
     except Lost as lost:
         log.info("execution.lost", reason=str(lost))
     finally:
@@ -49,11 +51,15 @@ def advance(execution: Execution) -> None:
 
 def _step_of_life(execution: Execution) -> bool:
     """One state's work; `True` when the next state's work can begin at once."""
-    if execution.crashes > claiming.MAX_CRASHES and execution.state != ExecutionState.REVERTING:
+    if execution.crashes > claiming.MAX_CRASHES:
         return _ask_human(
-            execution, f"This run ended its worker {execution.crashes} times. Its journal says how far it came."
+            execution,
+            f"This run ended or broke its worker {execution.crashes} times. Its journal says how far it came.",
         )
-    return LIFE[ExecutionState(execution.state)](execution)
+    try:
+        return LIFE[ExecutionState(execution.state)](execution)
+    except CannotPlanNow as gone:  # the cluster was taken out of the settings while the run was under way
+        return _ask_human(execution, str(gone))
 
 
 def _queued(execution: Execution) -> bool:
@@ -65,6 +71,12 @@ def _queued(execution: Execution) -> bool:
 
 
 def _waiting(execution: Execution) -> bool:
+    """Knock before going on, so that a long wait is two events of the record and not hundreds."""
+    if execution.cancel_requested_by is None and not _past_deadline(execution):
+        health = _world(execution, stored_plan(execution.request)).cluster.health()
+        if not health.ok:
+            hand_back(execution, after=2 * RETRY, cause=health.sentence)
+            return False
     lifecycle.move(execution, to=ExecutionState.RUNNING, actor=worker_actor(), summary="goes on")
     return True
 
@@ -157,7 +169,7 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
         except Unknown as problem:
             _settle(execution, entry, Status.UNKNOWN, problem.sentence)
         except Transient as problem:
-            _settle(execution, entry, Status.INTENDED, problem.sentence)
+            journal.postpone(execution, entry, problem.sentence)
         except ConnectorError as problem:
             _settle(execution, entry, Status.FAILED, f"{problem.sentence} {problem.detail}".strip())
         else:

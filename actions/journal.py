@@ -19,7 +19,6 @@ from .models import Execution, JournalEntry
 from .protocol import Step
 
 VERBS = {
-    JournalEntry.Status.INTENDED: "step.intended",
     JournalEntry.Status.DONE: "step.succeeded",
     JournalEntry.Status.FAILED: "step.failed",
     JournalEntry.Status.UNKNOWN: "step.unknown",
@@ -69,6 +68,14 @@ def settle(
             )
         )  # fmt: skip
         transaction.on_commit(lambda: bell.announce(execution.request_id))
+
+
+def postpone(execution: Execution, entry: JournalEntry, why: str) -> None:
+    """Say why a step could not even be tried. It stays what it was, so the record has nothing to tell. Raises `Lost`."""
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})
+        entry.detail = redact_text(why)
+        entry.save(update_fields=["detail"])
 
 
 def observe(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from connectors.errors import ConnectorError, Transient, Unknown
+from connectors.errors import ConnectorError, Missing
 
 from . import bell, journal, lifecycle
 from .models import Execution, JournalEntry
@@ -47,15 +47,15 @@ def observe(
     now = timezone.now()
     try:
         verdict = verify(plan, world)
-    except (Transient, Unknown) as problem:
+    except Missing as gone:
+        verdict = Verdict(Outcome.FAILED, gone.sentence)
+    except ConnectorError as problem:  # also when we are refused: not to see it says nothing about how it is
         _remember(execution, phase, Verdict(Outcome.WAIT, problem.sentence), good_since(execution), soak)
         if execution.deadline and now > execution.deadline:
             return _close(
                 execution, phase, Result(problem.sentence, blind=True), Verdict(Outcome.FAILED, problem.sentence)
             )
         return Result(problem.sentence, again=True)
-    except ConnectorError as problem:
-        verdict = Verdict(Outcome.FAILED, problem.sentence)
     if verdict.outcome is Outcome.FAILED:
         return _close(execution, phase, Result(verdict.sentence), verdict)
     if verdict.outcome is Outcome.WAIT:
