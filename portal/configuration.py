@@ -45,7 +45,7 @@ class Configuration(BaseSettings):
     debug: bool = False
     request_expiry_hours: int = Field(default=24, ge=1, le=24 * 30)
     soak_seconds: int = Field(default=30, ge=0, le=3600)
-    lease_seconds: int = Field(default=30, ge=5, le=600)
+    lease_seconds: int = Field(default=30, ge=2, le=600)
     poll_seconds: float = Field(default=1.0, ge=0.1, le=60)
     discovery_seconds: int = Field(default=10, ge=2, le=3600)
 
