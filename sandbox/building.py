@@ -15,13 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.processes import PartFailed, spawn
+from sandbox.processes import Part, Processes
 from sandbox.wheels import program
 
 SOURCES = Path(__file__).parent / "cluster"
 SOURCE_FILES = ("main.go", "go.mod", "go.sum")
 OLDEST_GO = (1, 26)
 SAY_EVERY = 10.0  # seconds
+NEEDS = "It needs the Go module proxy (GOPROXY), 5 GB of disk and 2.5 GB of memory. Put that right and start again."
 
 GO_MOD = (SOURCES / "go.mod").read_text()
 VERSION = re.search(r"k8s\.io/kubernetes v(\S+)", GO_MOD)[1]  # type: ignore[index]  # go.mod without it would not build
@@ -32,7 +33,7 @@ LINKER_FLAGS = f"-s -w -X {STAMP}.gitVersion=v{VERSION} -X {STAMP}.gitMajor={MAJ
 Say = Callable[[str], None]
 
 
-def cluster_program(say: Say) -> Path:
+def cluster_program(processes: Processes, say: Say) -> Path:
     """The built program; takes minutes the first time, nothing after that."""
     recipe = hashlib.sha256(LINKER_FLAGS.encode())
     for name in SOURCE_FILES:
@@ -44,7 +45,7 @@ def cluster_program(say: Say) -> Path:
     home.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time(home / "lock", say):
         if not finished.exists():
-            _build(finished, log=home / "build.log", say=say)
+            _build(finished, processes, say)
     return finished
 
 
@@ -63,43 +64,37 @@ def _one_at_a_time(lock: Path, say: Say) -> Iterator[None]:
         yield
 
 
-def _build(finished: Path, *, log: Path, say: Say) -> None:
+def _build(finished: Path, processes: Processes, say: Say) -> None:
     go = _go()
     fetching = f"Fetching the source of Kubernetes {VERSION}, {{}} modules, once"
-    listed = _run([go, "list", "-deps", "."], log=log, say=say, progress=fetching, counts="go: downloading ")
+    listed = _run(processes, "go-list", [go, "list", "-deps", "."], say, fetching, counts="go: downloading ")
     total = sum(not line.startswith("go: ") for line in listed)
     building = f"Building Kubernetes {VERSION} from source, {{}} of {total} packages, once"
     draft = finished.with_name("cluster.new")
     command = [go, "build", "-v", "-trimpath", f"-ldflags={LINKER_FLAGS}", "-o", str(draft), "."]
-    _run(command, log=log, say=say, progress=building, counts="")
+    _run(processes, "go-build", command, say, building, counts="")
     draft.replace(finished)
 
 
-def _run(command: list[str], *, log: Path, say: Say, progress: str, counts: str) -> list[str]:
+def _run(processes: Processes, name: str, command: list[str], say: Say, progress: str, *, counts: str) -> list[str]:
     """Run Go, say how far it is by the number of lines in its log that begin with `counts`, and return all of them."""
     environment = {
         **os.environ,
         "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",
-        "GOFLAGS": "-mod=readonly",
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
     }
-    log.unlink(missing_ok=True)
-    process = spawn(command, log=log, directory=SOURCES, environment=environment)
     said = time.monotonic()
-    while process.poll() is None:
-        time.sleep(0.1)
+
+    def watch(log: Path) -> None:
+        nonlocal said
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
             say(progress.format(sum(line.startswith(counts) for line in log.read_text().splitlines())))
-    if process.returncode != 0:
-        raise PartFailed(
-            "kubernetes",
-            f"`go {command[1]}` failed with exit status {process.returncode}.",
-            log=log,
-            remedy="It needs the Go module proxy (GOPROXY), 5 GB of disk and 2.5 GB of memory. Put that right and start again.",
-        )
-    return log.read_text().splitlines()
+
+    part = Part(name, tuple(command), directory=SOURCES, environment=environment)
+    return processes.run(part, remedy=NEEDS, watch=watch).read_text().splitlines()
 
 
 def _go() -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from sandbox.building import Say
 from sandbox.people import PEOPLE
 from sandbox.probing import answers
-from sandbox.processes import Part, PartFailed, Processes, spawn
+from sandbox.processes import Part, PartFailed, Processes
 from sandbox.stack import Endpoints, Stack
 from sandbox.state import State, write_private
 
@@ -134,16 +134,9 @@ class Demo:
         self._processes.start(part)
 
     def _run_once(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
-        log = self._state.directory("logs") / f"{name}.log"
         everything = {**self._environment, **(environment or {})}
-        status = spawn((sys.executable, *arguments), log=log, directory=HOUSE, environment=everything).wait()
-        if status != 0:
-            raise PartFailed(
-                name,
-                f"ended with exit status {status}.",
-                log=log,
-                remedy="Read its log; `make demo-reset` starts afresh.",
-            )
+        part = Part(name, (sys.executable, *arguments), directory=HOUSE, environment=everything)
+        self._processes.run(part, remedy="Read its log; `make demo-reset` starts afresh.")
 
     def _settings(self) -> dict[str, str]:
         return {

@@ -63,7 +63,7 @@ class Kubernetes:
         self._cluster = Cluster(self._address, self._authority, self._token("setup"))
 
     def start(self) -> None:
-        self._program = str(cluster_program(self._say))
+        self._program = str(cluster_program(self._processes, self._say))
         self._write_files()
         self._etcd()
         self._api_server()
@@ -123,6 +123,7 @@ class Kubernetes:
             (self._program, name, *flags),
             ready=ready,
             directory=self._home,
+            environment={"KWOK_WORKDIR": str(self._home)},  # not the user's own configuration of KWOK
             death_signal=signal.SIGKILL,  # an API server without etcd takes minutes over a SIGTERM, and nothing needs one
         )
         self._processes.start(part)

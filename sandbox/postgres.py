@@ -11,8 +11,8 @@ import signal
 import psycopg
 from psycopg import sql
 
-from sandbox.processes import UNPRIVILEGED_USER, Part, PartFailed, Process, Processes, spawn
-from sandbox.state import State
+from sandbox.processes import UNPRIVILEGED_USER, Part, PartFailed, Process, Processes
+from sandbox.state import State, write_private
 from sandbox.wheels import program
 
 SETTINGS = {
@@ -80,33 +80,24 @@ class Postgres:
 
     def _create_data(self) -> None:
         """`initdb` into a directory that gets its real name only when it is complete."""
-        draft, password, log = (
-            self._home / "draft",
-            self._home / "password",
-            self._state.directory("logs") / "initdb.log",
-        )
+        draft, password = self._home / "draft", self._home / "password"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        password.touch(mode=0o600)
-        password.write_text(self._state.secret("postgres/postgres"))
         if os.geteuid() == 0:
             shutil.chown(draft, UNPRIVILEGED_USER)
+        write_private(password, self._state.secret("postgres/postgres"))
         initdb = (
             _binary("initdb"),
             "-D",
             str(draft),
             "--username=postgres",
-            "--auth=scram-sha-256",
             f"--pwfile={password}",
+            "--auth=scram-sha-256",
         )
         locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        command = (*initdb, *locale, "--no-instructions")
-        status = spawn(command, log=log, directory=self._home, environment={}, unprivileged=True).wait()
+        part = Part("initdb", (*initdb, *locale, "--no-instructions"), directory=self._home, unprivileged=True)
+        self._processes.run(part, remedy="Is the disk full, or the state directory read-only?")
         password.unlink()
-        if status != 0:
-            raise PartFailed(
-                "postgres", "initdb failed.", log=log, remedy="Is the disk full, or the state directory read-only?"
-            )
         draft.rename(self._data)
 
     def _answers(self) -> bool:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,60 +43,42 @@ class Part:
 
     name: str
     command: tuple[str, ...]
-    ready: Callable[[], bool]
     directory: Path
+    ready: Callable[[], bool] = lambda: True
     environment: Mapping[str, str] = field(default_factory=dict)
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM  # what it gets when we die
-    unprivileged: bool = False
-    deadline: float = 60
-
-
-def spawn(
-    command: Sequence[str],
-    *,
-    log: Path,
-    directory: Path,
-    environment: Mapping[str, str],
-    death_signal: signal.Signals = signal.SIGTERM,
-    unprivileged: bool = False,
-) -> subprocess.Popen[bytes]:
-    """Start a child that gets `death_signal` when we die, as `nobody` where it must not be root and we are."""
-    user = UNPRIVILEGED_USER if unprivileged and os.geteuid() == 0 else ""
-    launch = (sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(death_signal)), user)
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-
-    def start() -> subprocess.Popen[bytes]:
-        with log.open("ab") as output:
-            return subprocess.Popen(
-                [*launch, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=directory,
-                env={**inherited, "LANG": "C.UTF-8", **environment},
-                start_new_session=True,  # Ctrl-C is for the parent, who stops the parts in order
-            )
-
-    return starter.submit(start).result()
+    unprivileged: bool = False  # as `nobody` where we are root
+    deadline: float = 120
 
 
 class Process:
     """One running part."""
 
-    def __init__(self, part: Part, log: Path) -> None:
-        self.part, self.log = part, log
+    def __init__(self, part: Part, log: Path, *, holds: tuple[int, ...]) -> None:
+        self.part, self.log, self._holds = part, log, holds
         self._popen = self._spawn()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        return spawn(
-            self.part.command,
-            log=self.log,
-            directory=self.part.directory,
-            environment=self.part.environment,
-            death_signal=self.part.death_signal,
-            unprivileged=self.part.unprivileged,
-        )
+        part = self.part
+        user = UNPRIVILEGED_USER if part.unprivileged and os.geteuid() == 0 else ""
+        launch = (sys.executable, "-I", "-S", str(LAUNCH), str(os.getpid()), str(int(part.death_signal)), user)
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+        def start() -> subprocess.Popen[bytes]:
+            with self.log.open("ab") as output:
+                return subprocess.Popen(
+                    [*launch, *part.command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=part.directory,
+                    env={**inherited, "LANG": "C.UTF-8", **part.environment},
+                    pass_fds=self._holds,
+                    start_new_session=True,  # Ctrl-C is for the parent, who stops the parts in order
+                )
+
+        return starter.submit(start).result()
 
     @property
     def pid(self) -> int:
@@ -106,11 +88,15 @@ class Process:
     def running(self) -> bool:
         return self._popen.poll() is None
 
+    @property
+    def exit_status(self) -> int | None:
+        return self._popen.poll()
+
     def wait_ready(self) -> None:
         end = time.monotonic() + self.part.deadline
         while not self.part.ready():
             if not self.running:
-                why = f"ended with exit status {self._popen.returncode} before it was ready."
+                why = f"ended with exit status {self.exit_status} before it was ready."
                 raise PartFailed(
                     self.part.name, why, log=self.log, remedy="Read its log; `make demo-reset` starts afresh."
                 )
@@ -142,10 +128,13 @@ class Process:
 
 
 class Processes(Mapping[str, Process]):
-    """The running parts, by name, in the order in which they were started."""
+    """The running parts, by name, in the order in which they were started.
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    They inherit the file descriptors that they `hold`: a lock on those is released when the last of them is gone.
+    """
+
+    def __init__(self, logs: Path, *, holds: tuple[int, ...] = ()) -> None:
+        self._logs, self._holds = logs, holds
         self._processes: dict[str, Process] = {}
         self._stopping = False
         self._lock = threading.Lock()
@@ -160,12 +149,30 @@ class Processes(Mapping[str, Process]):
         return len(self._processes)
 
     def start(self, part: Part) -> Process:
+        process = self._spawn(part)
+        process.wait_ready()
+        return process
+
+    def run(self, part: Part, *, remedy: str, watch: Callable[[Path], None] = lambda _: None) -> Path:
+        """Run a part that ends by itself, while `watch` looks at its log; stopping stops it too. Returns the log of this run."""
+        log = self._logs / f"{part.name}.log"
+        log.unlink(missing_ok=True)
+        process = self._spawn(part)
+        while process.running:
+            time.sleep(0.05)
+            watch(log)
+        del self._processes[part.name]
+        if process.exit_status != 0:
+            raise PartFailed(part.name, f"failed with exit status {process.exit_status}.", log=log, remedy=remedy)
+        return log
+
+    def _spawn(self, part: Part) -> Process:
         self._logs.mkdir(parents=True, exist_ok=True)
         with self._lock:
             if self._stopping:
                 raise PartFailed(part.name, "not started, because the sandbox is stopping.", remedy="Start it again.")
-            process = self._processes[part.name] = Process(part, self._logs / f"{part.name}.log")
-        process.wait_ready()
+            process = Process(part, self._logs / f"{part.name}.log", holds=self._holds)
+            self._processes[part.name] = process
         return process
 
     def restart(self, name: str) -> None:

@@ -43,7 +43,7 @@ class Stack:
     ) -> None:
         self._say, self._with_kubernetes, self._with_vault = say, with_kubernetes, with_vault
         self.state = State(root.resolve())
-        self.processes = Processes(self.state.directory("logs"))
+        self.processes = Processes(self.state.directory("logs"), holds=(self.state.held,))
         self._postgres = Postgres(self.state, self.processes)
         self._valkey = Valkey(self.state, self.processes)
         self._openbao = OpenBao(self.state, self.processes, self._postgres)
@@ -70,12 +70,14 @@ class Stack:
     def start(self) -> Endpoints:
         lines = [self._databases, self._queue, *([self._cluster] if self._with_kubernetes else [])]
         with ThreadPoolExecutor() as pool:
-            starts = [pool.submit(line) for line in lines]
-            done, _ = wait(starts, return_when=FIRST_EXCEPTION)
-            failures = [failure for start in done if (failure := start.exception())]
-            if failures:
+            try:
+                starts = [pool.submit(line) for line in lines]
+                done, _ = wait(starts, return_when=FIRST_EXCEPTION)
+                for start in done:
+                    start.result()
+            except BaseException:  # Ctrl-C, too
                 self.stop()  # which ends the others' waiting
-                raise failures[0]
+                raise
         return self.endpoints
 
     def stop(self) -> None:

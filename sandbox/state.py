@@ -5,12 +5,17 @@ One directory holds everything a sandbox has; removing it forgets the sandbox.
 
 import fcntl
 import json
+import os
 import secrets
 import socket
 import threading
+import time
 from pathlib import Path
+from typing import IO
 
 from sandbox.processes import PartFailed
+
+LEFTOVERS_END_WITHIN = 15.0  # seconds
 
 
 class State:
@@ -21,19 +26,16 @@ class State:
         self._file = root / "state.json"
         self._lock = threading.Lock()
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._held = (root / "lock").open("w")
-        try:
-            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PartFailed(
-                "sandbox",
-                f"another one is running in {root}.",
-                remedy="Stop it, or set AFTERDECK_DEMO_DIR to another directory.",
-            ) from None
+        self._held = _hold(root / "lock")
         self._known: dict[str, dict[str, int | str]] = {"ports": {}, "secrets": {}}
         if self._file.exists():
             self._known.update(json.loads(self._file.read_text()))
         self._given: set[int] = set()
+
+    @property
+    def held(self) -> int:
+        """The file descriptor that keeps others out. Who inherits it keeps them out, too."""
+        return self._held.fileno()
 
     def directory(self, *names: str) -> Path:
         path = self.root.joinpath(*names)
@@ -72,6 +74,30 @@ def write_private(path: Path, text: str) -> None:
     draft.touch(mode=0o600)
     draft.write_text(text)
     draft.replace(path)
+
+
+def _hold(lock: Path) -> IO[str]:
+    """Lock the directory. The servers of a killed sandbox need a moment to end, and hold the lock until then."""
+    held = lock.open("a+")
+    end = time.monotonic() + LEFTOVERS_END_WITHIN
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.seek(0)
+            holder = held.read()
+            if Path("/proc", holder or "-").exists() or time.monotonic() > end:
+                raise PartFailed(
+                    "sandbox",
+                    f"another one is running in {lock.parent}, as process {holder}.",
+                    remedy="Stop it, or set AFTERDECK_DEMO_DIR to another directory.",
+                ) from None
+            time.sleep(0.05)
+        else:
+            held.truncate(0)
+            held.write(str(os.getpid()))
+            held.flush()
+            return held
 
 
 def _free(port: int) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import building
-from sandbox.processes import PartFailed
+from sandbox.processes import PartFailed, Processes
 
 GOOD = 'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println("built") }\n'
 
@@ -23,24 +23,29 @@ def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return sources
 
 
-def test_the_same_sources_are_built_once(sources: Path) -> None:
-    first = building.cluster_program(print)
+@pytest.fixture
+def processes(tmp_path: Path) -> Processes:
+    return Processes(tmp_path / "logs")
+
+
+def test_the_same_sources_are_built_once(sources: Path, processes: Processes) -> None:
+    first = building.cluster_program(processes, print)
     built_at = first.stat().st_mtime_ns
-    assert building.cluster_program(print) == first
+    assert building.cluster_program(processes, print) == first
     assert first.stat().st_mtime_ns == built_at
 
 
-def test_other_sources_are_another_program(sources: Path) -> None:
-    first = building.cluster_program(print)
+def test_other_sources_are_another_program(sources: Path, processes: Processes) -> None:
+    first = building.cluster_program(processes, print)
     (sources / "main.go").write_text(GOOD.replace("built", "built otherwise"))
-    assert building.cluster_program(print) != first
+    assert building.cluster_program(processes, print) != first
 
 
-def test_a_failed_build_says_where_its_log_is_and_can_be_repeated(sources: Path) -> None:
+def test_a_failed_build_says_where_its_log_is_and_can_be_repeated(sources: Path, processes: Processes) -> None:
     (sources / "main.go").write_text(GOOD.replace("fmt.Println", "fmt.Printn"))
     for _ in range(2):
-        with pytest.raises(PartFailed, match="go build") as failure:
-            building.cluster_program(print)
+        with pytest.raises(PartFailed, match="go-build") as failure:
+            building.cluster_program(processes, print)
         assert "undefined: fmt.Printn" in str(failure.value)
-        assert "build.log" in str(failure.value)
+        assert "go-build.log" in str(failure.value)
     assert not list(building.cache().glob("*/cluster"))

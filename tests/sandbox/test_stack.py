@@ -53,12 +53,15 @@ def test_a_second_start_keeps_addresses_data_and_what_people_changed(tmp_path: P
     second.interrupt()
 
 
-def test_nothing_outlives_a_killed_parent(tmp_path: Path) -> None:
-    sandbox = Running(tmp_path / "demo")
-    servers = sandbox.descendants()
+def test_nothing_outlives_a_killed_parent_and_the_next_start_is_at_the_same_address(tmp_path: Path) -> None:
+    first = Running(tmp_path / "demo")
+    servers = first.descendants()
     assert len(servers) > 9
-    sandbox.kill()
-    eventually(lambda: not any(alive(pid) for pid in servers), seconds=20)
+    first.kill()
+    second = Running(tmp_path / "demo")
+    assert not any(alive(pid) for pid in servers)
+    assert second.endpoints == first.endpoints
+    second.interrupt()
 
 
 def test_a_killed_server_comes_back_at_the_same_address(stack: Stack) -> None:
