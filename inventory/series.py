@@ -1,14 +1,14 @@
 """The last day of a workload as a chart can draw it: a few hundred points, whatever was sampled.
 
-A dip that lasted one sample must stay visible, so of each span of time the lowest `ready` is kept. Restarts are a counter that
-falls when a pod goes away; only its rises are restarts.
+A dip that lasted one sample must stay visible, so each span of time is told by the sample that fell shortest of what was wanted.
+Restarts are a counter that falls when a pod goes away; only its rises are restarts.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, F, Func, Max, Min, Value
+from django.db.models import DateTimeField, F, Func, Value
 from django.db.models.functions import Extract
 
 from .models import Sample, Workload
@@ -33,11 +33,11 @@ def series_of(workloads: Collection[Workload], *, since: datetime, span: timedel
     rows = (
         Sample.objects.filter(workload__in=workloads, at__gte=since)
         .annotate(bin=Extract(_bin(span, since), "epoch"))
-        .values("workload_id", "bin")
-        .annotate(wanted=Max("wanted"), ready=Min("ready"), restarts=Max("restarts"))
-        .order_by("bin")
+        .order_by("bin", "workload_id", (F("wanted") - F("ready")).desc(), "-at")
+        .distinct("bin", "workload_id")
+        .values_list("workload_id", "bin", "wanted", "ready", "restarts")
     )
-    return fold([(row["workload_id"], int(row["bin"]), row["wanted"], row["ready"], row["restarts"]) for row in rows])
+    return fold([(workload, int(at), wanted, ready, restarts) for workload, at, wanted, ready, restarts in rows])
 
 
 def _bin(span: timedelta, since: datetime) -> Func:

@@ -128,7 +128,7 @@ def running_of(request: Request, usual: float | None, now: datetime) -> Running:
     began = run.started_at or run.queued_at
     percent = min(95, round((now - began).total_seconds() * 100 / usual)) if usual else None
     sentence = run.cause if run.state in (ExecutionState.WAITING, ExecutionState.QUEUED) else run.observed.get("sentence", "")
-    return Running(request, run, began, sentence, _soak_left(run.observed, now), usual, percent)
+    return Running(request, run, began, sentence.rstrip("."), _soak_left(run.observed, now), usual, percent)
 
 
 def _soak_left(observed: dict[str, Any], now: datetime) -> int | None:

@@ -169,6 +169,7 @@ def service_series(request: HttpRequest, person: Person, slug: str) -> JsonRespo
     body = {
         "at": series.at, "wanted": series.wanted, "ready": series.ready, "restarted": series.restarted,
         "from": int((now - DAY).timestamp()), "to": int(now.timestamp()), "restart_span": int(RESTART_SPAN.total_seconds()),
+        "now": {"ready": sum(each.ready for each in workloads), "wanted": sum(each.wanted for each in workloads)},
     }  # fmt: skip
     return JsonResponse(body)
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import path
 
 from audit import writer
@@ -40,11 +40,6 @@ class SignIn(LoginView):
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(version=settings.VERSION, **context)
-
-
-def locked_out(request: HttpRequest, response: HttpResponse, credentials: object) -> HttpResponse:
-    """Axes asks here what to answer after too many failures: what `SignIn` answered already, which says how long to wait."""
-    return response
 
 
 def _minutes() -> int:

@@ -45,20 +45,18 @@ async function show() {
   for (const figure of section.querySelectorAll("figure")) figure.hidden = seen.at.length === 0;
   if (!seen.at.length) return;
 
-  const last = seen.at.length - 1;
   const low = Math.min(...seen.ready.map((ready, index) => ready - seen.wanted[index]));
   const short = seen.ready.filter((ready, index) => ready < seen.wanted[index]).length;
   const stepped = uPlot.paths.stepped({ align: 1 });
-  fill("ready", `${seen.ready[last]} of ${seen.wanted[last]}`);
-  const at = [...seen.at, seen.to];
-  const held = (values) => [...values, values[last]];
+  const { now } = seen;
+  fill("ready", `${now.ready} of ${now.wanted}`);
   draw(places.ready, 72, [
     { stroke: colour("--ad-ink-2"), width: 1.25, fill: colour("--ad-sunken"), paths: stepped, points: { show: false } },
     { stroke: colour("--ad-ink-3"), width: 1, dash: DASH, paths: stepped, points: { show: false } },
-  ], [at, held(seen.ready), held(seen.wanted)], seen);
+  ], [[...seen.at, seen.to], [...seen.ready, now.ready], [...seen.wanted, now.wanted]], seen);
   places.ready.setAttribute("aria-label", short
-    ? `Ready replicas fell short of the wanted number ${short} times in 5 minutes each, at most by ${-low}`
-    : `As many replicas ready as wanted all the time: ${seen.ready[last]} of ${seen.wanted[last]} now`);
+    ? `In ${short} spans of 5 minutes fewer replicas were ready than wanted, at most ${-low} fewer; ${now.ready} of ${now.wanted} now`
+    : `As many replicas ready as wanted whenever we looked; ${now.ready} of ${now.wanted} now`);
 
   const sums = perSpan(seen.at, seen.restarted, seen.restart_span, seen.from);
   const total = [...sums.values()].reduce((sum, value) => sum + value, 0);
