@@ -16,7 +16,7 @@ CHECKS := AFTERDECK_SECRET_KEY=for-checks-only-for-checks-only-for-checks \
           AFTERDECK_VALKEY_URL=redis://localhost:1/0 AFTERDECK_LOG_LEVEL=WARNING
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset test bench lint style types layers migrations
+.PHONY: help setup demo demo-reset test screenshots bench lint style types layers migrations
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo-reset: setup ## Forget the demo's data
 test: setup $(COLLECTED) ## Run every suite, the browser's included (ARGS="tests/actions -x" runs less)
 	@$(BIN)/python -m tests.browser.chromium >/dev/null
 	@$(BIN)/pytest $(ARGS)
+
+screenshots: setup $(COLLECTED) ## Take the pictures of docs/screens/ again, from a fresh demo
+	@$(BIN)/python -m tests.browser.screenshots
 
 bench: setup $(COLLECTED) ## Measure, as ratios within one run
 	@$(BIN)/python -m benchmarks

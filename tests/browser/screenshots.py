@@ -1,0 +1,97 @@
+"""Takes the pictures of docs/screens/ from a freshly started demo (`make screenshots`), in the states that matter to a person.
+
+Names are those of the pictures in docs/screens/; a page that changes is pictured again by running this, never by hand.
+"""
+
+import re
+import sys
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser import chromium, demo
+from tests.browser.demo import HOUSE, Demo
+
+SCREENS = HOUSE / "docs" / "screens"
+DESKTOP, PHONE = {"width": 1440, "height": 960}, {"width": 390, "height": 844}
+
+
+def main() -> int:
+    SCREENS.mkdir(exist_ok=True)
+    with demo.running() as started, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(chromium.executable()), args=list(chromium.FLAGS))
+        _standing(browser, started)
+        _moving(browser, started)
+    for picture in sorted(SCREENS.glob("*.png")):
+        sys.stdout.write(f"{picture.relative_to(HOUSE)}\n")
+    return 0
+
+
+def _person(browser: Browser, started: Demo, username: str, *, phone: bool = False, dark: bool = False) -> Page:
+    context = browser.new_context(
+        viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]  # Playwright's TypedDict
+        base_url=started.url,
+        color_scheme="dark" if dark else "light",
+    )
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("User name").fill(username)
+    page.get_by_label("Password").fill(started.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Afterdeck, home").wait_for()
+    return page
+
+
+def _standing(browser: Browser, started: Demo) -> None:
+    for phone, dark in ((False, False), (False, True), (True, False)):
+        suffix = "-phone" if phone else "-dark" if dark else ""
+        page = _person(browser, started, "ines", phone=phone, dark=dark)
+        for name, path in {
+            "home": "/", "services": "/services", "service": "/services/checkout-api?on=production", "queue": "/approvals",
+            "requests": "/requests",
+        }.items():  # fmt: skip
+            page.goto(path)
+            _settle(page)
+            page.screenshot(path=str(SCREENS / f"{name}{suffix}.png"))
+        page.context.close()
+        page = _person(browser, started, "edda", phone=phone, dark=dark)
+        page.goto("/audit")
+        _settle(page)
+        page.screenshot(path=str(SCREENS / f"audit{suffix}.png"))
+        page.context.close()
+
+
+def _moving(browser: Browser, started: Demo) -> None:
+    """A request from the form to its end, and one that is taken back."""
+    mira, ines = _person(browser, started, "mira"), _person(browser, started, "ines")
+    mira.goto("/services/checkout-api?on=production")
+    mira.get_by_role("link", name=re.compile("^Resize")).first.click()
+    mira.get_by_label("Minimum", exact=True).fill("9")
+    mira.get_by_label("Reason").fill("Black week is near; the first hour is always the worst.")
+    mira.locator("#plan .ad-diff", has_text="minReplicas: 9").wait_for()
+    mira.screenshot(path=str(SCREENS / "action.png"), full_page=True)
+    mira.get_by_role("button", name=re.compile("Ask for approval")).click()
+    mira.wait_for_url(re.compile(r"/requests/\d+$"))
+    ines.goto(mira.url)
+    _settle(ines)
+    ines.screenshot(path=str(SCREENS / "request-to-decide.png"), full_page=True)
+    ines.get_by_role("button", name=re.compile("^Approve")).click()
+    ines.locator("h1 .ad-pill", has_text="Verifying").wait_for(timeout=60_000)
+    ines.screenshot(path=str(SCREENS / "request-verifying.png"), full_page=True)
+    ines.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
+    ines.screenshot(path=str(SCREENS / "request-succeeded.png"), full_page=True)
+    mira.goto("/services/invoice-renderer?on=staging")
+    mira.get_by_role("link", name=re.compile("^Restart")).first.click()
+    mira.get_by_label("Reason").fill("It leaks file handles.")
+    mira.get_by_role("button", name=re.compile("Restart now")).click()
+    mira.locator("h1 .ad-pill", has_text="Reverted").wait_for(timeout=90_000)
+    mira.screenshot(path=str(SCREENS / "request-reverted.png"), full_page=True)
+
+
+def _settle(page: Page) -> None:
+    """Until fonts and what the page asks for by itself are there."""
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    page.wait_for_function("!document.querySelector('.htmx-request')")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
