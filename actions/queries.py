@@ -184,13 +184,16 @@ def usual_seconds(requests: Sequence[Request]) -> dict[int, float]:
     for action, service_id, environment_id in set(places.values()):
         wanted |= Q(request__action=action, request__service=service_id, request__environment=environment_id)
     rows = (
-        Execution.objects.filter(wanted, state=ExecutionState.SUCCEEDED, started_at__isnull=False, ended_at__isnull=False)
+        Execution.objects.filter(
+            wanted, state=ExecutionState.SUCCEEDED, started_at__isnull=False, ended_at__isnull=False
+        )
         .order_by("-id")
-        .values_list("request__action", "request__service", "request__environment", "started_at", "ended_at")
+        .values_list("request__action", "request__service_id", "request__environment_id", "started_at", "ended_at")
     )
     spans: dict[tuple[str, int, int], list[float]] = {}
-    for *place, started, ended in rows[: 50 * len(requests)]:
-        spans.setdefault((place[0], place[1], place[2]), []).append((ended - started).total_seconds())
+    for action, service_id, environment_id, started, ended in rows[: 50 * len(requests)]:
+        if started and ended:
+            spans.setdefault((action, service_id, environment_id), []).append((ended - started).total_seconds())
     return {pk: statistics.median(spans[place]) for pk, place in places.items() if place in spans}
 
 

@@ -1,5 +1,6 @@
 """Gathers the typed facts a policy sees about one plan, and asks the policy."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,7 +22,7 @@ from inventory import queries as inventory
 from inventory.models import Person, Service, Workload
 
 from .models import Request
-from .protocol import Plan
+from .protocol import Plan, plan_from
 from .registry import AnyAction
 from .states import ExecutionState
 
@@ -94,7 +95,7 @@ def facts_about(
         ),
         environment=EnvironmentFacts(environment.slug, environment.criticality),
         plan=_numbers(plan, workload),
-        context=_context(undo_of, person, now),
+        context=_context(undo_of, plan, person, now),
         now=now,
         requester_identity=person.identity,
         people={OWNING_TEAM_APPROVERS: stands.approvers},
@@ -115,13 +116,28 @@ def _numbers(plan: Plan | None, workload: Workload) -> PlanFacts:
     )
 
 
-def _context(undo_of: Request | None, person: Person, now: datetime) -> ContextFacts:
+def _context(undo_of: Request | None, plan: Plan | None, person: Person, now: datetime) -> ContextFacts:
     if undo_of is None:
         return ContextFacts()
     execution = undo_of.execution
     ended = execution.ended_at or now
     return ContextFacts(
-        undo_of_succeeded=execution.state == ExecutionState.SUCCEEDED,
+        undo_of_succeeded=execution.state == ExecutionState.SUCCEEDED and _is_the_way_back(plan, undo_of),
         undo_by_requester=undo_of.requester.identity == person.identity,
         hours_since_original=round((now - ended).total_seconds() / 3600, 3),
     )
+
+
+def _is_the_way_back(plan: Plan | None, undo_of: Request) -> bool:
+    """Whether a plan leads exactly from where that run left things to where it found them.
+
+    Nobody agreed to anything else: not when others have changed the same fields since, and not to do again what an undo undid.
+    """
+    if undo_of.undo_of_id is not None:
+        return False
+    if plan is None:
+        return True
+    agreed = plan_from(json.loads(undo_of.plan_text))
+    there = {(each.object, line.path, line.before, line.after) for each in agreed.changes for line in each.lines}
+    back = {(each.object, line.path, line.after, line.before) for each in plan.changes for line in each.lines}
+    return there == back

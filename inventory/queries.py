@@ -46,8 +46,15 @@ def my_services(person: Person) -> QuerySet[Service]:
 
 def trouble_first(services: QuerySet[Service]) -> QuerySet[Service]:
     """Services with a live workload in trouble before the others, then by tier and name."""
-    troubled = Workload.objects.filter(service=OuterRef("pk"), gone_at=None).exclude(trouble="")
-    return services.annotate(troubled=Exists(troubled)).order_by("-troubled", "tier", "slug")
+    return services.order_by(Exists(_troubled()).desc(), "tier", "slug")
+
+
+def in_trouble(services: QuerySet[Service]) -> QuerySet[Service]:
+    return services.filter(Exists(_troubled()))
+
+
+def _troubled() -> QuerySet[Workload]:
+    return Workload.objects.filter(service=OuterRef("pk"), gone_at=None).exclude(trouble="")
 
 
 def named_like(services: QuerySet[Service], text: str) -> QuerySet[Service]:

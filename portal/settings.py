@@ -111,7 +111,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
-SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware only replaces the answer of `portal.web.signin`, which is better
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware would replace the answer of `portal.web.signin`
 
 SESSION_COOKIE_NAME = "__Host-afterdeck" if _https else "afterdeck"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _https

@@ -64,7 +64,7 @@ MOST_PLANKS = 40
 @register.simple_tag
 def icon(name: str, label: str = "", extra: str = "") -> SafeString:
     """An icon of the sprite: decoration, or an image with a name when `label` is given."""
-    speech = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')  # noqa: S308  # a constant
+    speech = format_html('role="img" aria-label="{}"', label) if label else mark_safe('aria-hidden="true"')
     classes = f"icon {extra}".strip()
     return format_html(
         '<svg class="{}" {}><use href="{}#{}"/></svg>', classes, speech, static("portal/vendor/icons.svg"), name
@@ -164,10 +164,11 @@ def initial(name: str) -> str:
     return name[:1].upper()
 
 
-@register.inclusion_tag("_digest.html")
-def digest(value: str) -> dict[str, str]:
+@register.simple_tag
+def digest(value: str) -> SafeString:
     """Eight characters in two groups; the whole one in the title, and on a click in the clipboard."""
-    return {"whole": value, "short": words.short_digest(value)}
+    short = words.short_digest(value)
+    return format_html('<code class="ad-digest" title="{}" data-copy="{}">{}</code>', value, value, short)
 
 
 @register.inclusion_tag("_planks.html")

@@ -65,7 +65,9 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
 
 def fitting(workload: Workload) -> list[AnyAction]:
     """The actions that work on this kind of object, the least risky first."""
-    return sorted((action for action in all_actions() if workload.kind in action.kinds), key=lambda each: (each.risk, each.title))
+    return sorted(
+        (action for action in all_actions() if workload.kind in action.kinds), key=lambda each: (each.risk, each.title)
+    )
 
 
 def act_of(action: AnyAction, workload: Workload, person: Person, now: datetime, standing: Standing) -> Act:
@@ -75,7 +77,9 @@ def act_of(action: AnyAction, workload: Workload, person: Person, now: datetime,
         why = f"Cluster {cluster.name} does not answer, so nothing there can be planned."
         return Act(action, workload, href, "unknown", "Cannot plan now", why, ())
     if cluster.read_only:
-        return Act(action, workload, href, "denied", "Read only", f"Cluster {cluster.name} is connected for reading only.", ())
+        return Act(
+            action, workload, href, "denied", "Read only", f"Cluster {cluster.name} is connected for reading only.", ()
+        )
     ruling = rule(action, workload, person, now, standing=standing)
     return Act(action, workload, href, STATES[ruling.effect], answer_of(ruling), ruling.why, ruling.deciding_rules)
 

@@ -14,6 +14,10 @@ from inventory import queries as inventory
 from inventory.models import Environment, Service, Workload
 from inventory.samples import WANT_NOTHING
 
+SCHEDULED = ("Scheduled", "Runs by its schedule")
+SUSPENDED = ("Suspended", "Its schedule is suspended")
+
+
 @dataclass(frozen=True)
 class Cell:
     """A service in one environment. `state` is one of actions.states, or ready, degraded, failed, unknown, none."""
@@ -60,9 +64,10 @@ def board_of(services: Sequence[Service]) -> Board:
         places.setdefault((workload.service_id, workload.environment_id), []).append(workload)
     rows = []
     for service in services:
+        here = [places.get((service.pk, environment.pk), []) for environment in environments]
         cells = tuple(
-            cell_of(environment, here, run_on(here, active)) if (here := places.get((service.pk, environment.pk))) else None
-            for environment in environments
+            cell_of(environment, found, run_on(found, active)) if found else None
+            for environment, found in zip(environments, here, strict=True)
         )
         rows.append(Row(service, cells, _worst(cells), _last(changes.get(service.pk))))
     return Board(environments, tuple(rows))
@@ -81,7 +86,8 @@ def cell_of(environment: Environment, workloads: Sequence[Workload], run: Execut
     figure, sentence = f"{ready}/{wanted}", f"{ready} of {wanted} ready"
     silent = next((each.cluster for each in workloads if each.cluster.unreachable_since), None)
     if all(each.kind in WANT_NOTHING for each in workloads):
-        figure, sentence = ("Suspended", "Its schedule is suspended") if all(each.paused for each in workloads) else ("Scheduled", "Runs by its schedule")
+        suspended = all(each.paused for each in workloads)
+        figure, sentence = SUSPENDED if suspended else SCHEDULED
     if silent is not None:
         return Cell(environment, "unknown", figure, version, f"{sentence} when {silent.name} last answered", trouble)
     if run is not None:

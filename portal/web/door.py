@@ -22,7 +22,7 @@ def signed_in(view: Callable[Concatenate[HttpRequest, Person, P], HttpResponseBa
     """Call `view(request, person, …)`, or send whoever is not signed in to the sign-in page and back again."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if isinstance(request.user, Person) and request.user.is_active:
             return view(request, request.user, *args, **kwargs)
         return to_sign_in(request)

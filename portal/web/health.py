@@ -50,7 +50,9 @@ def _postgres() -> str:
 
 def _valkey() -> str:
     try:
-        with Redis.from_url(settings.CELERY_BROKER_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT) as valkey:
+        with Redis.from_url(
+            settings.CELERY_BROKER_URL, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT
+        ) as valkey:
             valkey.ping()
     except RedisError as problem:
         return f"Valkey does not answer ({type(problem).__name__}). Pages poll and workers watch the table; nothing is lost."

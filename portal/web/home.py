@@ -127,7 +127,9 @@ def running_of(request: Request, usual: float | None, now: datetime) -> Running:
     run = request.execution
     began = run.started_at or run.queued_at
     percent = min(95, round((now - began).total_seconds() * 100 / usual)) if usual else None
-    sentence = run.cause if run.state in (ExecutionState.WAITING, ExecutionState.QUEUED) else run.observed.get("sentence", "")
+    sentence = (
+        run.cause if run.state in (ExecutionState.WAITING, ExecutionState.QUEUED) else run.observed.get("sentence", "")
+    )
     return Running(request, run, began, sentence.rstrip("."), _soak_left(run.observed, now), usual, percent)
 
 
@@ -137,7 +139,7 @@ def _soak_left(observed: dict[str, Any], now: datetime) -> int | None:
     if not since:
         return None
     good_for = (now - datetime.fromisoformat(since)).total_seconds()
-    return max(0, round(observed.get("soak", 0) - good_for))
+    return max(0, round(float(observed.get("soak", 0)) - good_for))
 
 
 def _decide(request: Request, person: Person) -> Need:

@@ -18,7 +18,7 @@ browsers there are. Only ids travel. A stream ends after a few minutes and is op
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import structlog
@@ -93,7 +93,7 @@ class Hub:
         self._feeding: asyncio.Task[None] | None = None
 
     @contextlib.contextmanager
-    def joined(self, browser: Browser) -> "contextlib._GeneratorContextManager[None]":
+    def joined(self, browser: Browser) -> Iterator[None]:
         self.browsers.add(browser)
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.get_running_loop().create_task(self._feed())
@@ -114,7 +114,9 @@ class Hub:
             await asyncio.sleep(WITHOUT_VALKEY)
 
     async def _listen(self) -> None:
-        valkey = Redis.from_url(settings.CELERY_BROKER_URL, socket_connect_timeout=2, socket_timeout=None, health_check_interval=10)
+        valkey = Redis.from_url(
+            settings.CELERY_BROKER_URL, socket_connect_timeout=2, socket_timeout=None, health_check_interval=10
+        )
         async with valkey, valkey.pubsub() as subscription:
             await subscription.subscribe(CHANNEL)
             self._tell(ANYTHING)
@@ -141,11 +143,8 @@ def _hub() -> Hub:
 def _look_up(data: bytes) -> Changed:
     if not data.isdigit():
         return ANYTHING
-    row = (
-        Request.objects.filter(pk=int(data)).values_list("pk", "service_id", "requester_id", "round__candidates").first()
-        if len(data) < 19
-        else None
-    )
+    rows = Request.objects.filter(pk=int(data)) if len(data) < 19 else Request.objects.none()
+    row = rows.values_list("pk", "service_id", "requester_id", "round__candidates").first()
     return Changed(row[0], row[1], row[2], frozenset(row[3] or ())) if row else ANYTHING
 
 

@@ -70,7 +70,7 @@ def palette(request: HttpRequest, person: Person) -> HttpResponse:
     context = {
         "q": text,
         "acts": [(act, marked(act.workload.service.name, asked.words)) for act in _acts(person, asked, found)],
-        "services": [] if asked.names_an_action else [(service, marked(service.name, asked.words)) for service in found],
+        "services": [(each, marked(each.name, asked.words)) for each in ([] if asked.names_an_action else found)],
         "requests": [(each, marked(each.request.service.name, asked.words)) for each in _requests(person, asked, text)],
     }
     return render(request, "_palette_results.html", context)
@@ -82,7 +82,9 @@ def _services(person: Person, asked: Asked) -> list[Service]:
     mine = list(inventory.trouble_first(inventory.named_like(inventory.my_services(person), text))[:MOST_SERVICES])
     if len(mine) == MOST_SERVICES or not (text or not mine):
         return mine
-    others = inventory.named_like(inventory.services_visible_to(person), text).exclude(pk__in=[each.pk for each in mine])
+    others = inventory.named_like(inventory.services_visible_to(person), text).exclude(
+        pk__in=[each.pk for each in mine]
+    )
     return [*mine, *others.order_by("slug")[: MOST_SERVICES - len(mine)]]
 
 
@@ -119,7 +121,10 @@ def _requests(person: Person, asked: Asked, text: str) -> list[FoundRequest]:
             rows = rows.filter(action__in=[action.id for action in asked.actions])
         elif not asked.words:
             rows = rows.filter(requester=person)
-    return [FoundRequest(row, title_of(row.action), _state(row)) for row in rows.order_by("-created_at", "-id")[:MOST_REQUESTS]]
+    return [
+        FoundRequest(row, title_of(row.action), _state(row))
+        for row in rows.order_by("-created_at", "-id")[:MOST_REQUESTS]
+    ]
 
 
 def _state(request: Request) -> str:

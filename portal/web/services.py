@@ -22,8 +22,7 @@ from inventory.queries import SystemState
 from inventory.samples import WANT_NOTHING
 from inventory.series import RESTART_SPAN, series_of
 
-from . import words
-from .acts import Act, places_of
+from .acts import places_of
 from .board import Cell, board_of, cell_of, run_on
 from .changes import changes_of
 from .door import signed_in
@@ -88,7 +87,7 @@ def services(request: HttpRequest, person: Person) -> HttpResponse:
     only_trouble = request.GET.get("trouble") == "1"
     rows = inventory.named_like(inventory.services_visible_to(person), text)
     if only_trouble:
-        rows = inventory.trouble_first(rows).filter(troubled=True)
+        rows = inventory.in_trouble(rows)
     found = list(rows.filter(slug__gt=after).order_by("slug")[: PAGE + 1])
     context = {
         "section": "services",
@@ -155,7 +154,9 @@ def service_changes(request: HttpRequest, person: Person, slug: str) -> HttpResp
 def service_acts(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     """What can be done to a service, with the policy's answers: the menu behind a row of a list."""
     found = _visible(person, slug)
-    return render(request, "_service_acts.html", {"service": found, "places": places_of(person, _live(found), timezone.now())})
+    return render(
+        request, "_service_acts.html", {"service": found, "places": places_of(person, _live(found), timezone.now())}
+    )
 
 
 @signed_in
@@ -185,7 +186,9 @@ def _live(service: Service) -> list[Workload]:
     workloads = inventory.live_workloads([service])
     for workload in workloads:
         workload.service = service  # the row at hand, with its team: no query for each
-    return sorted(workloads, key=lambda each: (each.environment.position, each.environment.slug, each.kind in WANT_NOTHING))
+    return sorted(
+        workloads, key=lambda each: (each.environment.position, each.environment.slug, each.kind in WANT_NOTHING)
+    )
 
 
 def _text(request: HttpRequest, name: str) -> str:
@@ -209,7 +212,9 @@ def _columns(workloads: Sequence[Workload], now: datetime) -> tuple[Column, ...]
         run = run_on(here, active)
         silent = next((each.cluster.unreachable_since for each in here if each.cluster.unreachable_since), None)
         lives = tuple(_live_of(each, cell_of(environment, [each], run_on([each], active))) for each in here)
-        columns.append(Column(environment, cell_of(environment, here, run), lives, run.request_id if run else None, silent))
+        columns.append(
+            Column(environment, cell_of(environment, here, run), lives, run.request_id if run else None, silent)
+        )
     return tuple(columns)
 
 
@@ -229,7 +234,10 @@ def _worst(columns: Sequence[Column]) -> Column | None:
 def _silent(workloads: Sequence[Workload]) -> list[SystemState]:
     """The clusters of this service that do not answer, once each."""
     clusters = {each.cluster.pk: each.cluster for each in workloads if each.cluster.unreachable_since}
-    return [SystemState("kubernetes", row.name, row.simulated, row.unreachable_since, row.problem) for row in clusters.values()]
+    return [
+        SystemState("kubernetes", row.name, row.simulated, row.unreachable_since, row.problem)
+        for row in clusters.values()
+    ]
 
 
 def _links(links: object) -> list[Link]:
@@ -248,7 +256,8 @@ def _is_safe(href: str) -> bool:
         parts = urlsplit(href)
     except ValueError:
         return False
-    return parts.scheme == "https" and bool(parts.hostname) and not parts.username and href.isprintable() and " " not in href
+    plain = href.isprintable() and " " not in href
+    return plain and parts.scheme == "https" and bool(parts.hostname) and not parts.username
 
 
 def _age(secret: Secret, now: datetime) -> Age:

@@ -40,11 +40,12 @@ class Shell:
 
     @cached_property
     def teams(self) -> list[str]:
-        return list(self._person.groups.filter(team__isnull=False).order_by("team__slug").values_list("team__slug", flat=True))
+        groups = self._person.groups.filter(team__isnull=False)
+        return list(groups.order_by("team__slug").values_list("team__slug", flat=True))
 
 
 def theme_of(request: HttpRequest) -> str:
-    """"light", "dark", or "" for what the machine prefers."""
+    """Light, dark, or an empty text for what the machine prefers."""
     chosen = request.COOKIES.get(THEME_COOKIE, "")
     return chosen if chosen in THEMES else ""
 

@@ -25,7 +25,8 @@ class SignIn(LoginView):
         person = form.get_user()
         with transaction.atomic():
             response = super().form_valid(form)
-            writer.record(Event("session.started", Actor(ActorKind.PERSON, person.username, person.pk), "signed in with a password"))
+            actor = Actor(ActorKind.PERSON, person.username, person.pk)
+            writer.record(Event("session.started", actor, "signed in with a password"))
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
@@ -33,8 +34,9 @@ class SignIn(LoginView):
         name = str(form.data.get("username", ""))[:150].replace("\x00", "")
         known = Person.objects.filter(username__iexact=name).exists()
         why = "too many wrong passwords" if locked else "wrong name or password"
+        who = name if known else "an account that does not exist"
         with transaction.atomic():
-            writer.record(Event("session.refused", SYSTEM, f"{why}, for {name if known else 'an account that does not exist'}"))
+            writer.record(Event("session.refused", SYSTEM, f"{why}, for {who}"))
         context = self.get_context_data(form=form, locked_minutes=_minutes() if locked else 0)
         return self.render_to_response(context, status=429 if locked else 422)
 
