@@ -1,41 +1,25 @@
 """Reads policy files and refuses them when anything is wrong, with file and line: at start-up, not when somebody needs an answer.
 
-A condition may name the facts and nothing else, is bounded in length and nesting, and is tried once against sample facts so that
-a condition that is not true or false never gets as far as a request.
+YAML is read as plainly as JSON: `no` is a word and not false, `012` is not ten, a key is there once, and there are no aliases.
 """
 
-import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import celpy
 import yaml
-from celpy.celtypes import BoolType
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audit.canonical import digest
 
-from .facts import ActionFacts, ActorFacts, ContextFacts, EnvironmentFacts, Facts, PlanFacts, TargetFacts
+from .conditions import MAX_LENGTH, BadCondition, compile_condition, require_fact
 
-MAX_CONDITION = 1000
-MAX_NESTING = 20
 MAX_RULES = 500
-SECTIONS = ("actor", "action", "target", "environment", "plan", "context")
-
-SAMPLE = Facts(
-    ActorFacts("Mira", True, False, False, True, ("payments",)),
-    ActionFacts("restart-workload", 1),
-    TargetFacts("workload", "checkout-api", "payments", 1, "", False),
-    EnvironmentFacts("production", 3),
-    PlanFacts(),
-    ContextFacts(),
-    datetime(2026, 1, 1, tzinfo=UTC),
-)
+DEFAULT_DIRECTORY = Path(__file__).parent / "policies"
 
 
 class BadPolicy(ValueError):
@@ -51,7 +35,7 @@ class Needs(BaseModel):
 class RuleText(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
-    when: str = Field(min_length=1, max_length=MAX_CONDITION)
+    when: str = Field(min_length=1, max_length=MAX_LENGTH)
     because: str = Field(min_length=1, max_length=500)
     allow: Literal[True] | None = None
     deny: Literal[True] | None = None
@@ -76,20 +60,19 @@ class Policy:
     digest: str
 
 
-def cel_facts(facts: Facts) -> dict[str, Any]:
-    """The facts as CEL values: the sections and nothing else (`people` is for the answer, not for conditions)."""
-    return {name: celpy.json_to_cel(_plain(getattr(facts, name))) for name in SECTIONS} | {
-        "now": celpy.celtypes.TimestampType(facts.now)
-    }
+class PlainLoader(yaml.SafeLoader):
+    """YAML whose scalars mean what they mean in JSON; everything else is text."""
+
+    yaml_implicit_resolvers = {}
 
 
-def _plain(section: object) -> dict[str, Any]:
-    fields = dataclasses.asdict(section)  # type: ignore[call-overload]  # every section is a dataclass
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-
-
-FACT_NAMES = {name: set(_plain(getattr(SAMPLE, name))) for name in SECTIONS}
-DEFAULT_DIRECTORY = Path(__file__).parent / "policies"
+for _tag, _pattern, _first in (
+    ("bool", r"true|false", "tf"),
+    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+", "-0123456789"),
+    ("null", r"null", "n"),
+):
+    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
 @cache
@@ -114,18 +97,7 @@ def load(directory: Path = DEFAULT_DIRECTORY) -> Policy:
 
 
 def _read(path: Path) -> Iterator[tuple[str, RuleText]]:
-    source = path.read_text()
-    if source.count("*") > 0 and re.search(r"(^|[\s,\[{])\*\w", source):
-        raise BadPolicy(f"{path.name}: YAML aliases are not used in policies; write the rule out.")
-    try:
-        node = yaml.compose(source, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(source)
-    except yaml.YAMLError as problem:
-        raise BadPolicy(f"{path.name}: not YAML: {problem}") from problem
-    if not isinstance(content, list) or node is None:
-        raise BadPolicy(f"{path.name}:1: a policy is a list of rules; see docs/policy.md.")
-    for item, item_node in zip(content, node.value, strict=True):
-        where = f"{path.name}:{item_node.start_mark.line + 1}"
+    for where, item in _items(path):
         try:
             text = RuleText.model_validate(item)
         except ValidationError as problem:
@@ -139,51 +111,57 @@ def _read(path: Path) -> Iterator[tuple[str, RuleText]]:
         yield where, text
 
 
-def _compile(where: str, text: RuleText) -> Rule:
-    _check_nesting(where, text)
-    environment = celpy.Environment()
+def _items(path: Path) -> list[tuple[str, Any]]:
+    """The items of the list in a file, each with its file and line."""
     try:
-        tree = environment.compile(text.when)
-        _check_names(where, text, tree)
-        program = environment.program(tree)
-        answer = program.evaluate(cel_facts(SAMPLE))
-    except (celpy.CELParseError, celpy.CELEvalError) as problem:
-        raise BadPolicy(f"{where}: rule {text.id}: the condition does not work: {problem.args[0]}") from problem
-    if not isinstance(answer, BoolType):
-        raise BadPolicy(f"{where}: rule {text.id}: the condition must be true or false, not {answer!r}.")
-    for section, name in re.findall(r"\{(\w+)\.(\w+)\}", text.because):
-        _require_fact(where, text, section, name)
-    return Rule(text.id, program, text.because, bool(text.allow), bool(text.deny), text.needs)
+        source = path.read_text(encoding="utf-8")
+        for event in yaml.parse(source, Loader=PlainLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise BadPolicy(f"{_at(path, event)}: aliases are not used in policies; write the rule out.")
+        loader = PlainLoader(source)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.SequenceNode):
+            raise BadPolicy(f"{path.name}:1: a policy is a list of rules; see docs/policy.md.")
+        _refuse_repeated_keys(path, node)
+        return [(_at(path, each), loader.construct_document(each)) for each in node.value]
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        raise BadPolicy(f"{path.name}:{line}: not YAML: {getattr(problem, 'problem', None) or problem}") from problem
+    except UnicodeDecodeError as problem:
+        raise BadPolicy(f"{path.name}:1: not UTF-8, at byte {problem.start}.") from problem
+    except (RecursionError, ValueError) as problem:
+        if isinstance(problem, BadPolicy):
+            raise
+        raise BadPolicy(f"{path.name}:1: nested too deeply, or a number with too many digits.") from problem
 
 
-def _check_nesting(where: str, text: RuleText) -> None:
-    depth = deepest = 0
-    for character in text.when:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_NESTING:
-        raise BadPolicy(f"{where}: rule {text.id}: nested {deepest} deep, at most {MAX_NESTING}.")
-    if re.search(r"\.(map|filter|all|exists|exists_one|matches)\s*\(", text.when):
-        raise BadPolicy(
-            f"{where}: rule {text.id}: loops and regular expressions have no bound here; compare facts directly."
-        )
+def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
+    """YAML would take the last one and not say so."""
+    if isinstance(node, yaml.SequenceNode):
+        for each in node.value:
+            _refuse_repeated_keys(path, each)
+    elif isinstance(node, yaml.MappingNode):
+        keys = set[str]()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise BadPolicy(f"{_at(path, key)}: a key is a word.")
+            if key.value in keys:
+                raise BadPolicy(f"{_at(path, key)}: {key.value} is there twice.")
+            keys.add(key.value)
+            _refuse_repeated_keys(path, value)
 
 
-def _check_names(where: str, text: RuleText, tree: Any) -> None:
-    for member in tree.find_data("member_dot"):
-        base, name = member.children
-        idents = list(base.find_data("ident"))
-        if len(idents) == 1 and str(idents[0].children[0]) in FACT_NAMES:
-            _require_fact(where, text, str(idents[0].children[0]), str(name))
-    for ident in tree.find_data("ident"):
-        if str(ident.children[0]) not in (*FACT_NAMES, "now"):
-            raise BadPolicy(
-                f"{where}: rule {text.id}: there is no fact {str(ident.children[0])!r}. Known: {', '.join(FACT_NAMES)}, now."
-            )
+def _at(path: Path, place: Any) -> str:
+    return f"{path.name}:{place.start_mark.line + 1}"
 
 
-def _require_fact(where: str, text: RuleText, section: str, name: str) -> None:
-    known = FACT_NAMES.get(section)
-    if known is None or name not in known:
-        options = ", ".join(f"{section}.{each}" for each in sorted(known or ())) or ", ".join(FACT_NAMES)
-        raise BadPolicy(f"{where}: rule {text.id}: there is no fact {section}.{name}. Known: {options}.")
+def _compile(where: str, text: RuleText) -> Rule:
+    try:
+        condition = compile_condition(text.when)
+        for placeholder in re.findall(r"\{([^{}]*)\}", text.because):
+            section, _, name = placeholder.partition(".")
+            require_fact(section, name)
+    except BadCondition as problem:
+        raise BadPolicy(f"{where}: rule {text.id}: {problem}") from problem
+    return Rule(text.id, condition, text.because, bool(text.allow), bool(text.deny), text.needs)

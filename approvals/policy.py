@@ -6,12 +6,12 @@ Deny beats needs beats allow, requirements add up, nothing matching is a denial,
 import re
 from typing import Any
 
-import celpy
 import structlog
 from celpy.celtypes import BoolType
 
+from .conditions import cel_facts
 from .facts import Approver, Effect, Facts, Requirement, RuleAnswer, Ruling
-from .loader import Policy, Rule, cel_facts
+from .loader import Policy, Rule
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def evaluate(facts: Facts, policy: Policy) -> Ruling:
 def _matches(rule: Rule, values: dict[str, Any]) -> bool | None:
     try:
         answer = rule.condition.evaluate(values)
-    except celpy.CELEvalError as problem:
+    except Exception as problem:  # noqa: BLE001  # whatever its library raises: what cannot be evaluated is a no
         log.error("policy.rule_failed", rule=rule.id, problem=str(problem))
         return None
     return bool(answer) if isinstance(answer, BoolType) else None
