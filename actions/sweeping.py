@@ -35,10 +35,10 @@ def _expire() -> None:
     for request in due.select_related("round", "service", "environment")[:200]:
         try:
             with transaction.atomic():
-                lifecycle.move(request, to=RequestState.EXPIRED, actor=SYSTEM, summary="nobody answered in time",
-                               changes={"decided_at": now})  # fmt: skip
                 if request.round is not None:
                     approvals.close_round(request.round, now=now)
+                lifecycle.move(request, to=RequestState.EXPIRED, actor=SYSTEM, summary="nobody answered in time",
+                               changes={"decided_at": now})  # fmt: skip
         except Lost:
             continue  # somebody answered in the last moment
 

@@ -19,6 +19,7 @@ ONLY_WHO_WAS_ASKED = "only-who-was-asked"
 ONE_DIGEST = "one-digest"
 ONE_VOTE = "one-vote"
 ROUND_CLOSED = "round-closed"
+ROUND_EXPIRED = "round-expired"
 STILL_AN_APPROVER = "still-an-approver"
 
 
@@ -67,7 +68,7 @@ def cast_vote(asked: Round, *, voter: Voter, approve: bool, digest: str, note: s
     with transaction.atomic():
         locked = Round.objects.select_for_update().get(pk=asked.pk)
         needs = requirements_of(locked)
-        _check(locked, needs, voter, digest, note, approve)
+        _check(locked, needs, voter, digest, note, approve, now)
         Vote.objects.create(
             round=locked, voter_id=voter.account, identity=voter.identity, digest=digest, note=note, at=now,
             decision=Vote.Decision.APPROVE if approve else Vote.Decision.REJECT,
@@ -81,7 +82,11 @@ def cast_vote(asked: Round, *, voter: Voter, approve: bool, digest: str, note: s
 
 
 def close_round(asked: Round, *, now: datetime) -> None:
-    """Nobody is asked any more: the request was withdrawn, expired or went stale."""
+    """Nobody is asked any more: the request was withdrawn or expired.
+
+    Call it before the request is moved: a vote locks the round first and the request second, so whoever does it the other way
+    round would meet it in a deadlock.
+    """
     Round.objects.filter(pk=asked.pk, state=Round.State.OPEN).update(state=Round.State.CLOSED, closed_at=now)
 
 
@@ -95,7 +100,15 @@ def outcome_of(asked: Round, still_eligible: Callable[[int], bool] = lambda _: T
     return tally(requirements_of(asked), votes, requester=asked.requester_identity, digest=asked.digest)
 
 
-def _check(asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: str, note: str, approve: bool) -> None:
+def would_satisfy(asked: Round, requirements: Iterable[Requirement]) -> bool:
+    """Whether the votes of a round are also what these other requirements ask for."""
+    votes = [CountedVote(v.identity, v.decision == Vote.Decision.APPROVE, v.digest) for v in asked.votes.all()]
+    return tally(requirements, votes, requester=asked.requester_identity, digest=asked.digest) is Outcome.APPROVED
+
+
+def _check(
+    asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: str, note: str, approve: bool, now: datetime
+) -> None:
     people = {person.identity: person.name for need in needs for person in need.people}
     others = [name for identity, name in people.items() if identity != voter.identity]
     if voter.identity == asked.requester_identity:
@@ -106,6 +119,8 @@ def _check(asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: s
         raise VoteRefused(STILL_AN_APPROVER, f"You are no longer an approver of this team. {_can(others)}")
     if asked.state != Round.State.OPEN:
         raise VoteRefused(ROUND_CLOSED, "This was decided already. Reload the page to see how.")
+    if now >= asked.expires_at:  # whether or not a sweeper has come by to say so
+        raise VoteRefused(ROUND_EXPIRED, "The time to decide is over. The requester can ask again.")
     if digest != asked.digest:
         raise VoteRefused(
             ONE_DIGEST, "You looked at another plan than the one that is asked for. Reload, look at the change, decide."
