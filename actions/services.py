@@ -18,12 +18,13 @@ from approvals import services as approvals
 from approvals.facts import Effect, Ruling
 from approvals.tally import Outcome
 from audit import writer
-from audit.events import SYSTEM, About, Actor, ActorKind, Event
+from audit.canonical import storable
+from audit.events import SYSTEM, Actor, ActorKind, Event
 from inventory import queries as inventory
 from inventory.models import Person, Workload
 
-from . import bell, lifecycle
-from .errors import BadParams, CannotPlanNow, Denied, NotAllowed, NotFound, PlanChanged, TooLate, VoteDoesNotCount
+from . import bell, lifecycle, recording
+from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
 from .lifecycle import Lost
 from .models import Execution, Request
 from .planning import make_plan, read_params, target_of, world_for
@@ -33,6 +34,7 @@ from .ruling import rule
 from .states import ENDED, ExecutionState, RequestState
 
 MAX_REASON = 2000
+MAX_KEY = 64
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,6 @@ def submit(
     entrance: str,
     digest: str | None = None,
     from_form: bool = False,
-    undo_of: Request | None = None,
     submission_key: str | None = None,
 ) -> Request:
     """Ask for an action. Runs at once, waits for approvers, or is denied; the record says which and why.
@@ -93,6 +94,25 @@ def submit(
     by the same person returns the request it made before. Raises `NotFound`, `BadParams`, `CannotPlanNow`, `PlanChanged`,
     `Denied`.
     """
+    return _submit(
+        actor=actor, action=action, target=target, params=params, reason=reason, entrance=entrance, digest=digest,
+        from_form=from_form, undo_of=None, submission_key=submission_key,
+    )  # fmt: skip
+
+
+def _submit(
+    *,
+    actor: Person,
+    action: str,
+    target: int,
+    params: Mapping[str, Any],
+    reason: str,
+    entrance: str,
+    digest: str | None,
+    from_form: bool,
+    undo_of: Request | None,
+    submission_key: str | None,
+) -> Request:
     text = _reason(reason)
     key = _key(actor, submission_key)
     if earlier := _made_before(key):
@@ -100,7 +120,7 @@ def submit(
     try:
         seen = preview(actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of)
     except CannotPlanNow as problem:
-        _record_refused_plan(actor, action, target, str(problem))
+        recording.plan_refused(actor_of(actor), action, target, _visible(actor, target), str(problem))
         raise
     if digest is not None and digest != seen.plan.digest:
         raise PlanChanged("What would happen has changed since you looked. Look at the new plan below, then ask again.")
@@ -123,17 +143,15 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
     asked = request.round
     if asked is None:
         raise TooLate("Nobody has to be asked about this request.")
-    now = timezone.now()
+    now, note = timezone.now(), storable(note)[:MAX_REASON]
     voter = approvals.Voter(actor.pk, actor.identity, actor.name, inventory.is_approver(actor, request.service.team))
     try:
         with transaction.atomic():
-            outcome = approvals.cast_vote(
-                asked, voter=voter, approve=approve, digest=digest, note=note[:MAX_REASON], now=now
-            )
+            outcome = approvals.cast_vote(asked, voter=voter, approve=approve, digest=digest, note=note, now=now)
             word = "approve" if approve else "reject"
             writer.record(Event(
                 "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
-                {"digest": digest, "decision": word, "note": note[:MAX_REASON]},
+                {"digest": digest, "decision": word, "note": note},
             ))  # fmt: skip
             if outcome is Outcome.APPROVED:
                 count = asked.votes.count()
@@ -145,12 +163,12 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
             elif outcome is Outcome.REJECTED:
                 lifecycle.move(
                     request, to=RequestState.REJECTED, actor=actor_of(actor), changes={"decided_at": now},
-                    summary=note.strip()[:200], details={"note": note[:MAX_REASON]},
+                    summary=note.strip()[:200], details={"note": note},
                 )  # fmt: skip
     except approvals.VoteRefused as refusal:
-        _record_refused_vote(actor, request, refusal)
+        recording.vote_refused(actor_of(actor), request, refusal)
         raise VoteDoesNotCount(str(refusal), refusal.rule) from refusal
-    except Lost as lost:
+    except (Lost, lifecycle.Impossible) as lost:
         raise TooLate("The request changed while you were deciding. Reload the page to see how.") from lost
     return outcome
 
@@ -158,9 +176,12 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
 def withdraw(*, actor: Person, request: Request) -> Request:
     """Take back a request that has not started. Raises `NotAllowed`, `TooLate`."""
     if actor.identity != request.requester.identity:
-        raise NotAllowed("Only the requester can withdraw. An approver can reject instead.")
+        why = "Only the requester can withdraw. An approver can reject instead."
+        raise recording.not_allowed(actor_of(actor), request, "withdraw", why)
     try:
         with transaction.atomic():
+            if request.round is not None:
+                approvals.close_round(request.round, now=timezone.now())
             execution = Execution.objects.select_for_update().filter(request=request).first()
             if execution is not None:
                 if execution.state != ExecutionState.QUEUED:
@@ -169,8 +190,6 @@ def withdraw(*, actor: Person, request: Request) -> Request:
                                changes={"ended_at": timezone.now()})  # fmt: skip
             lifecycle.move(request, to=RequestState.WITHDRAWN, actor=actor_of(actor), summary="taken back by the requester",
                            changes={"decided_at": timezone.now()})  # fmt: skip
-            if request.round is not None:
-                approvals.close_round(request.round, now=timezone.now())
     except (Lost, lifecycle.Impossible) as late:
         raise TooLate(
             "It is too late to withdraw: it was decided or has begun. A run can be cancelled instead."
@@ -186,7 +205,8 @@ def cancel(*, actor: Person, request: Request) -> Execution:
     if not (
         actor.identity == request.requester.identity or inventory.is_owner(actor, request.service) or actor.is_superuser
     ):
-        raise NotAllowed("Only the requester, the owning team or an administrator can cancel this run.")
+        why = "Only the requester, the owning team or an administrator can cancel this run."
+        raise recording.not_allowed(actor_of(actor), request, "cancel", why)
     execution = Execution.objects.filter(request=request).first()
     if execution is None:
         raise TooLate("It is not running. Withdraw the request instead.")
@@ -222,9 +242,9 @@ def undo(
     workload = request.workload
     if workload is None:
         raise TooLate("What this acted on is gone.")
-    return submit(
+    return _submit(
         actor=actor, action=request.action, target=workload.pk, params=params, reason=reason, entrance=entrance, digest=digest,
-        undo_of=request, submission_key=submission_key,
+        from_form=False, undo_of=request, submission_key=submission_key,
     )  # fmt: skip
 
 
@@ -247,18 +267,20 @@ def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Exec
     Raises `NotAllowed`, `BadParams`, `TooLate`.
     """
     if not (inventory.is_approver(actor, request.service.team) or actor.is_superuser):
-        raise NotAllowed("An approver of the owning team or an administrator says what is true. They were told.")
+        why = "An approver of the owning team or an administrator says what is true. They were told."
+        raise recording.not_allowed(actor_of(actor), request, "resolve", why)
     if outcome not in (ExecutionState.SUCCEEDED, ExecutionState.REVERTED, ExecutionState.FAILED):
         raise BadParams({"outcome": ["Choose succeeded, reverted or failed."]})
-    if not note.strip():
+    note = storable(note)[:MAX_REASON].strip()
+    if not note:
         raise BadParams({"note": ["Say what you saw, so that the record can be trusted."]})
     execution = Execution.objects.filter(request=request).first()
     if execution is None:
         raise TooLate("There is no run to resolve.")
     try:
         return lifecycle.move(
-            execution, to=outcome, actor=actor_of(actor), summary=note.strip()[:200], details={"note": note[:MAX_REASON]},
-            changes={"ended_at": timezone.now(), "cause": f"{actor.name} looked: {note.strip()[:500]}"},
+            execution, to=outcome, actor=actor_of(actor), summary=note[:200], details={"note": note},
+            changes={"ended_at": timezone.now(), "cause": f"{actor.name} looked: {note[:500]}"},
         )  # fmt: skip
     except (Lost, lifecycle.Impossible) as late:
         raise TooLate("This run does not wait for a person any more.") from late
@@ -276,14 +298,20 @@ def _action(action_id: str) -> AnyAction:
 
 
 def _workload(person: Person, target: int) -> Workload:
-    workload = inventory.workloads_visible_to(person).filter(pk=target).first()
+    workload = _visible(person, target)
     if workload is None:
         raise NotFound("There is no such workload, or you may not see it. Ask the team that owns it.")
     return workload
 
 
+def _visible(person: Person, target: int) -> Workload | None:
+    return inventory.workloads_visible_to(person).filter(pk=target).first()
+
+
 def _key(actor: Person, submission_key: str | None) -> str | None:
-    return f"{actor.pk}:{submission_key[:64]}" if submission_key else None
+    if submission_key and len(submission_key) > MAX_KEY:  # two that were cut to the same would be taken for one
+        raise BadParams({"submission_key": [f"At most {MAX_KEY} characters."]})
+    return f"{actor.pk}:{storable(submission_key)}" if submission_key else None
 
 
 def _made_before(key: str | None) -> Request | None:
@@ -291,7 +319,7 @@ def _made_before(key: str | None) -> Request | None:
 
 
 def _reason(reason: str) -> str:
-    text = reason.replace("\x00", "").strip()
+    text = storable(reason).strip()
     if not text:
         raise BadParams({"reason": ["Say why: approvers and whoever reads this later need it."]})
     if len(text) > MAX_REASON:
@@ -338,28 +366,9 @@ def _create(
         planned_in_ms=seen.planned_in_ms,
         submission_key=key,
     )
-    _record_created(request, seen, actor)
+    recording.created(request, seen.ruling, actor_of(actor))
     transaction.on_commit(lambda: bell.announce(request.pk))
     return request
-
-
-def _record_created(request: Request, seen: Preview, actor: Person) -> None:
-    about, rules = lifecycle.about(request), list(seen.ruling.deciding_rules)
-    writer.record(
-        Event(
-            "request.submitted", actor_of(actor), f"{request.summary}, digest {request.digest[:8]}", about,
-            {"digest": request.digest, "params": request.params, "reason": request.reason, "entrance": request.entrance,
-             "undo_of": request.undo_of_id},
-        ),
-        Event(
-            "policy.ruled", SYSTEM, f"{seen.ruling.headline}: {', '.join(rules)}", about,
-            {"effect": seen.ruling.effect.value, "rules": rules, "policy": seen.ruling.policy_digest},
-        ),
-    )  # fmt: skip
-    if request.state == RequestState.DENIED:
-        writer.record(Event("request.denied", SYSTEM, seen.ruling.why[:400], about, {"rules": rules}))
-    elif request.state == RequestState.APPROVED:
-        writer.record(Event("request.approved", SYSTEM, "nobody had to be asked", about, {"rules": rules}))
 
 
 def _queue(request: Request, now: datetime) -> Execution:
@@ -382,28 +391,3 @@ def _queue(request: Request, now: datetime) -> Execution:
 
 def _wanted(request: Request) -> int:
     return sum(need["count"] for need in request.ruling["requirements"])
-
-
-def _record_refused_plan(actor: Person, action: str, target: int, problem: str) -> None:
-    workload = inventory.workloads_visible_to(actor).filter(pk=target).first()
-    about = About(
-        action=action,
-        service=workload.service.slug if workload else "",
-        environment=workload.environment.slug if workload else "",
-        target=str(workload) if workload else str(target),
-    )
-    with transaction.atomic():
-        writer.record(Event("plan.refused", actor_of(actor), problem[:400], about))
-
-
-def _record_refused_vote(actor: Person, request: Request, refusal: approvals.VoteRefused) -> None:
-    with transaction.atomic():
-        writer.record(
-            Event(
-                "vote.refused",
-                actor_of(actor),
-                f"{refusal}: {refusal.rule}",
-                lifecycle.about(request),
-                {"rule": refusal.rule},
-            )
-        )

@@ -20,7 +20,7 @@ def canonical_text(value: object) -> str:
     try:
         text: bytes = rfc8785.dumps(_normalise(value))
         return text.decode()
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as problem:
+    except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as problem:
         raise NotCanonical(str(problem)) from problem
 
 
@@ -29,11 +29,19 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_text(value).encode()).hexdigest()
 
 
+def storable(text: str) -> str:
+    """What a database, and a canonical text, can hold of it: no NUL, no half of a surrogate pair."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
 def _normalise(value: object) -> object:
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value)
     if isinstance(value, Mapping):
-        return {_normalise(key): _normalise(item) for key, item in value.items()}
+        normal = {_normalise(key): _normalise(item) for key, item in value.items()}
+        if len(normal) != len(value):
+            raise NotCanonical("Two keys of an object are the same text once it is normalised.")
+        return normal
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_normalise(item) for item in value]
     return value

@@ -1,0 +1,62 @@
+"""What the gate writes into the record about a question, beyond the moves of its state: asked, ruled, and every refusal.
+
+A refusal is loud: an error for the person, and an event here that says who tried what.
+"""
+
+from django.db import transaction
+
+from approvals.facts import Ruling
+from approvals.services import VoteRefused
+from audit import writer
+from audit.events import SYSTEM, About, Actor, Event
+from inventory.models import Workload
+
+from . import lifecycle
+from .errors import NotAllowed
+from .models import Request
+from .states import RequestState
+
+
+def created(request: Request, ruling: Ruling, actor: Actor) -> None:
+    """Call it in the transaction that creates the request."""
+    about, rules = lifecycle.about(request), list(ruling.deciding_rules)
+    writer.record(
+        Event(
+            "request.submitted", actor, f"{request.summary}, digest {request.digest[:8]}", about,
+            {"digest": request.digest, "params": request.params, "reason": request.reason, "entrance": request.entrance,
+             "undo_of": request.undo_of_id},
+        ),
+        Event(
+            "policy.ruled", SYSTEM, f"{ruling.headline}: {', '.join(rules)}", about,
+            {"effect": ruling.effect.value, "rules": rules, "policy": ruling.policy_digest},
+        ),
+    )  # fmt: skip
+    if request.state == RequestState.DENIED:
+        writer.record(Event("request.denied", SYSTEM, ruling.why[:400], about, {"rules": rules}))
+    elif request.state == RequestState.APPROVED:
+        writer.record(Event("request.approved", SYSTEM, "nobody had to be asked", about, {"rules": rules}))
+
+
+def plan_refused(actor: Actor, action: str, target: int, workload: Workload | None, problem: str) -> None:
+    about = About(
+        action=action,
+        service=workload.service.slug if workload else "",
+        environment=workload.environment.slug if workload else "",
+        target=str(workload) if workload else str(target),
+    )
+    with transaction.atomic():
+        writer.record(Event("plan.refused", actor, problem[:400], about))
+
+
+def vote_refused(actor: Actor, request: Request, refusal: VoteRefused) -> None:
+    with transaction.atomic():
+        writer.record(
+            Event("vote.refused", actor, f"{refusal}: {refusal.rule}", lifecycle.about(request), {"rule": refusal.rule})
+        )
+
+
+def not_allowed(actor: Actor, request: Request, what: str, why: str) -> NotAllowed:
+    """The refusal to raise, on record already."""
+    with transaction.atomic():
+        writer.record(Event("access.refused", actor, f"{what}: {why}", lifecycle.about(request), {"tried": what}))
+    return NotAllowed(why)
