@@ -57,6 +57,8 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class ContextFacts:
+    """`undo_of_succeeded`: the plan is the exact way back of a run that succeeded and was no undo itself."""
+
     undo_of_succeeded: bool = False
     undo_by_requester: bool = False
     hours_since_original: float = 0.0
