@@ -85,7 +85,7 @@ def _run(processes: Processes, name: str, command: list[str], say: Say, progress
         "GOWORK": "off",
         "GOFLAGS": "-mod=readonly -buildvcs=false",
     }
-    said = time.monotonic()
+    said = 0.0
 
     def watch(log: Path) -> None:
         nonlocal said

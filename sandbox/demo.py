@@ -103,7 +103,7 @@ class Demo:
             self._say(
                 "Bringing in the people" + ("" if self._own.any else ", and making some history by real requests")
             )
-            self._run_once("seed", "-m", "sandbox.seed", *([] if self._own.any else ["--history"]))
+            self._run_once("seed", "-m", "sandbox.seed", *([] if self._own.any else ["--history"]), relayed=True)
             seeded.touch()
         self._say(f"Afterdeck runs at {self.url}")
         print(self._welcome(), flush=True)
@@ -133,10 +133,21 @@ class Demo:
         )
         self._processes.start(part)
 
-    def _run_once(self, name: str, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+    def _run_once(
+        self, name: str, *arguments: str, environment: Mapping[str, str] | None = None, relayed: bool = False
+    ) -> None:
         everything = {**self._environment, **(environment or {})}
         part = Part(name, (sys.executable, *arguments), directory=HOUSE, environment=everything)
-        self._processes.run(part, remedy="Read its log; `make demo-reset` starts afresh.")
+        told = 0
+
+        def relay(log: Path) -> None:
+            nonlocal told
+            lines = log.read_text().splitlines() if relayed else []
+            for line in lines[told:]:
+                self._say(line.partition("] ")[2] or line)  # without its own clock
+            told = len(lines)
+
+        self._processes.run(part, remedy="Read its log; `make demo-reset` starts afresh.", watch=relay)
 
     def _settings(self) -> dict[str, str]:
         return {
