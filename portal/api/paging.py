@@ -3,6 +3,7 @@
 The cursor is opaque and signed for its list, so that what comes back in one is a position that we gave out.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,11 +20,20 @@ Position = list[Any]
 DEFAULT_SIZE, MAX_SIZE, MAX_CURSOR = 50, 200, 500
 
 
+class WholeField(serializers.IntegerField):
+    """Digits and nothing else: Python's own reading also takes `1.0`, `1_000` and digits of other scripts."""
+
+    def to_internal_value(self, data: Any) -> int:
+        if not re.fullmatch(r"[0-9]{1,16}", str(data)):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class PageQuery(serializers.Serializer[Any]):
     """Base of a list's query parameters. What a list does not know it refuses: a misspelt filter must not mean everything."""
 
     cursor = serializers.CharField(required=False, max_length=MAX_CURSOR, help_text="`next` of the page before")
-    limit = serializers.IntegerField(required=False, default=DEFAULT_SIZE, min_value=1, max_value=MAX_SIZE)
+    limit = WholeField(required=False, default=DEFAULT_SIZE, min_value=1, max_value=MAX_SIZE)
 
 
 @dataclass(frozen=True)

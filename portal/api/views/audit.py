@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from audit import queries
 from inventory.queries import VIEW, services_visible_to
-from portal.api.paging import PageQuery, moment_in, page_of, read_query
+from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
 from portal.api.serializers import EventSerializer, listing
 from portal.models import Scope
 
@@ -20,7 +20,7 @@ class EventQuery(PageQuery):
     action = serializers.CharField(required=False, max_length=64)
     environment = serializers.CharField(required=False, max_length=63)
     verb = serializers.CharField(required=False, max_length=64)
-    request = serializers.IntegerField(required=False, min_value=1, max_value=2**53)
+    request = WholeField(required=False, min_value=1, max_value=2**53)
     since = serializers.DateTimeField(required=False)
     until = serializers.DateTimeField(required=False)
 

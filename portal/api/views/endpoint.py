@@ -14,6 +14,7 @@ from portal.models import Scope
 class Endpoint(APIView):
     """`scopes` names what a token needs for each method; a method that is not there is closed to tokens."""
 
+    http_method_names = ["get", "post", "delete", "head"]
     scopes: ClassVar[Mapping[str, str]] = {"GET": Scope.READ}
 
     @property

@@ -21,7 +21,7 @@ from approvals.facts import ruling_from
 from inventory.models import Person
 from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read
 from portal.api.errors import IdempotencyKeyReused
-from portal.api.paging import PageQuery, moment_in, page_of, read_query
+from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
 from portal.api.serializers import (
     PreviewSerializer,
     QueueSerializer,
@@ -47,7 +47,7 @@ class RequestQuery(PageQuery):
     service = serializers.CharField(required=False, max_length=253)
     environment = serializers.CharField(required=False, max_length=63)
     requester = serializers.CharField(required=False, max_length=150, help_text="A username")
-    workload = serializers.IntegerField(required=False, min_value=1, max_value=2**53)
+    workload = WholeField(required=False, min_value=1, max_value=2**53)
 
 
 FILTERS = {
