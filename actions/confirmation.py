@@ -31,10 +31,11 @@ from .states import RequestState
 
 @dataclass(frozen=True)
 class Answer:
-    """Empty: go on. `wait`: the outside does not answer. `end`: it must not run, and why."""
+    """Empty: go on. `wait`: the outside does not answer. `stale`: why it must not run, and `now` what it would do now."""
 
     wait: str = ""
-    end: str = ""
+    stale: str = ""
+    now: Plan | None = None
 
 
 def confirm(execution: Execution) -> Answer:
@@ -61,7 +62,7 @@ def confirm(execution: Execution) -> Answer:
     problem = _policy_turned(request, now)
     if problem:
         return _stale(execution, problem)
-    if not execution.journal.filter(phase=JournalEntry.Phase.CONFIRM).exists():
+    if not execution.journal.filter(phase=JournalEntry.Phase.CONFIRM, status=JournalEntry.Status.DONE).exists():
         with transaction.atomic():
             journal.observe(
                 execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.DONE,
@@ -75,6 +76,7 @@ def confirm(execution: Execution) -> Answer:
 
 
 def mark_stale(execution: Execution, why: str, now: Plan | None = None) -> None:
+    """Call it in the transaction that ends the run: a stale request whose run is not over would be confirmed once more."""
     request = execution.request
     lifecycle.move(
         request, to=RequestState.STALE, actor=worker_actor(), summary=why[:400],
@@ -84,13 +86,11 @@ def mark_stale(execution: Execution, why: str, now: Plan | None = None) -> None:
 
 
 def _stale(execution: Execution, why: str, now: Plan | None = None) -> Answer:
-    with transaction.atomic():
-        journal.observe(
-            execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.FAILED, why,
-            {"digest": now.digest} if now else {},
-        )  # fmt: skip
-        mark_stale(execution, why, now)
-    return Answer(end=why)
+    journal.observe(
+        execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.FAILED, why,
+        {"digest": now.digest} if now else {},
+    )  # fmt: skip
+    return Answer(stale=why, now=now)
 
 
 def _no_longer_allowed(request: Request) -> str:
@@ -116,4 +116,10 @@ def _policy_turned(request: Request, now: Plan) -> str:
         return f"The policy says no now. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round is None:
         return f"The policy now wants an approval. {ruling.why}"
+    if (
+        ruling.effect is Effect.NEEDS
+        and request.round
+        and not approvals.would_satisfy(request.round, ruling.requirements)
+    ):
+        return f"The policy now wants more approvals than there are. {ruling.why}"
     return ""

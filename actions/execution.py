@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from audit import writer
@@ -52,10 +53,10 @@ def advance(execution: Execution) -> None:
 def _step_of_life(execution: Execution) -> bool:
     """One state's work; `True` when the next state's work can begin at once."""
     if execution.crashes > claiming.MAX_CRASHES:
-        return _ask_human(
-            execution,
-            f"This run ended or broke its worker {execution.crashes} times. Its journal says how far it came.",
-        )
+        cause = f"This run ended or broke its worker {execution.crashes} times."
+        if execution.state == ExecutionState.QUEUED:
+            return _end(execution, ExecutionState.FAILED, f"{cause} It had not begun, so nothing changed.")
+        return _ask_human(execution, f"{cause} Its journal says how far it came.")
     try:
         return LIFE[ExecutionState(execution.state)](execution)
     except CannotPlanNow as gone:  # the cluster was taken out of the settings while the run was under way
@@ -89,14 +90,14 @@ def _running(execution: Execution) -> bool:
         answer = confirmation.confirm(execution)
         if answer.wait:
             return _wait(execution, answer.wait)
-        if answer.end:
-            return _end(execution, ExecutionState.CANCELLED, answer.end)
+        if answer.stale:
+            return _end_as_stale(execution, answer.stale, answer.now)
     action, world = action_named(plan.action), _world(execution, plan)
     for step in plan.steps:
-        if not _apply(execution, Phase.APPLY, step, action, plan, world):
-            return _after_failed_step(execution, plan)
         if _cancelled_meanwhile(execution):
             return _cancel(execution, plan)
+        if not _apply(execution, Phase.APPLY, step, action, plan, world):
+            return _after_failed_step(execution, plan)
     now = timezone.now()
     lifecycle.move(
         execution, to=ExecutionState.VERIFYING, actor=worker_actor(), summary=f"soak {plan.soak_seconds} s",
@@ -107,7 +108,7 @@ def _running(execution: Execution) -> bool:
 
 def _verifying(execution: Execution) -> bool:
     plan = stored_plan(execution.request)
-    if execution.cancel_requested_by is not None:
+    if _cancelled_meanwhile(execution):
         return _cancel(execution, plan)
     action = action_named(plan.action)
     result = verification.observe(
@@ -198,8 +199,7 @@ def _after_failed_step(execution: Execution, plan: Plan) -> bool:
     if journal.anything_happened(execution):
         return _take_back(execution, plan, entry.detail)
     if entry.evidence.get("drifted"):
-        confirmation.mark_stale(execution, entry.detail)
-        return _end(execution, ExecutionState.CANCELLED, entry.detail)
+        return _end_as_stale(execution, entry.detail)
     return _end(execution, ExecutionState.FAILED, entry.detail)
 
 
@@ -271,6 +271,12 @@ def _end(execution: Execution, state: ExecutionState, sentence: str) -> bool:
         changes={"cause": sentence, "ended_at": timezone.now(), "lease_until": None},
     )  # fmt: skip
     return False
+
+
+def _end_as_stale(execution: Execution, why: str, now: Plan | None = None) -> bool:
+    with transaction.atomic():
+        confirmation.mark_stale(execution, why, now)
+        return _end(execution, ExecutionState.CANCELLED, why)
 
 
 def _world(execution: Execution, plan: Plan) -> World:

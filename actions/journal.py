@@ -28,7 +28,8 @@ VERBS = {
 def intend(execution: Execution, phase: str, step: Step, *, actor: Actor) -> JournalEntry:
     """Write down that a step is about to happen. After a crash the entry is there already, and is returned as it is.
 
-    Raises `Lost` when the run is no longer ours.
+    A step that was refused, and whose worker ended before it could say so, is about to happen once more: then the entry must not go
+    on to say that nothing changed. Raises `Lost` when the run is no longer ours.
     """
     with transaction.atomic():
         lifecycle.update(execution, {"fence": execution.fence})  # no effect may follow if the run was taken from us
@@ -38,7 +39,11 @@ def intend(execution: Execution, phase: str, step: Step, *, actor: Actor) -> Jou
             step=step.id,
             defaults={"title": step.title, "status": JournalEntry.Status.INTENDED, "started_at": timezone.now()},
         )
-        if created:
+        refused = entry.status == JournalEntry.Status.FAILED
+        if refused:
+            entry.status, entry.ended_at = JournalEntry.Status.INTENDED, None
+            entry.save(update_fields=["status", "ended_at"])
+        if created or refused:
             writer.record(
                 Event("step.intended", actor, step.title, lifecycle.about(execution), {"step": step.id, "phase": phase})
             )
@@ -81,20 +86,23 @@ def postpone(execution: Execution, entry: JournalEntry, why: str) -> None:
 def observe(
     execution: Execution, phase: str, title: str, status: JournalEntry.Status, detail: str, evidence: Mapping[str, Any]
 ) -> JournalEntry:
-    """Keep one entry per phase of observation up to date. Observations are many; the audit gets their end, by `lifecycle`."""
+    """Keep one entry per phase of observation up to date. Observations are many; the audit gets their end, by `lifecycle`.
+
+    Raises `Lost` when the run is no longer ours.
+    """
     ended = None if status is JournalEntry.Status.INTENDED else timezone.now()
-    entry, _ = JournalEntry.objects.update_or_create(
-        execution=execution,
-        phase=phase,
-        step="observe",
-        defaults={
-            "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
-        },
-        create_defaults={
-            "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
-            "started_at": timezone.now(),
-        },
-    )  # fmt: skip
+    values = {
+        "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
+    }  # fmt: skip
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})
+        entry, _ = JournalEntry.objects.update_or_create(
+            execution=execution,
+            phase=phase,
+            step="observe",
+            defaults=values,
+            create_defaults={**values, "started_at": timezone.now()},
+        )
     return entry
 
 
