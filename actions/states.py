@@ -47,7 +47,6 @@ REQUEST_MOVES: dict[tuple[str, str], Move] = {
     (R.AWAITING_APPROVAL, R.REJECTED): Move("request.rejected", "an approver said no"),
     (R.AWAITING_APPROVAL, R.EXPIRED): Move("request.expired", "nobody answered in time"),
     (R.AWAITING_APPROVAL, R.WITHDRAWN): Move("request.withdrawn", "the requester took it back"),
-    (R.AWAITING_APPROVAL, R.STALE): Move("request.stale", "the plan changed"),
     (R.APPROVED, R.STALE): Move("request.stale", "the plan changed before it ran"),
     (R.APPROVED, R.WITHDRAWN): Move("request.withdrawn", "taken back before it ran"),
 }
@@ -55,16 +54,16 @@ REQUEST_MOVES: dict[tuple[str, str], Move] = {
 EXECUTION_MOVES: dict[tuple[str, str], Move] = {
     (E.QUEUED, E.RUNNING): Move("execution.started", "a worker took it"),
     (E.QUEUED, E.CANCELLED): Move("execution.cancelled", "stopped before it began"),
-    (E.QUEUED, E.NEEDS_HUMAN): Move("execution.needs_human", "it ended workers instead of the other way round"),
+    (E.QUEUED, E.FAILED): Move("execution.failed", "it ended workers before it began; nothing changed"),
     (E.RUNNING, E.WAITING): Move("execution.waiting", "the outside does not answer"),
     (E.WAITING, E.RUNNING): Move("execution.resumed", "try again"),
     (E.RUNNING, E.VERIFYING): Move("verification.started", "all steps are done"),
     (E.RUNNING, E.REVERTING): Move("revert.started", "a step failed, or somebody cancelled, after something changed"),
     (E.RUNNING, E.FAILED): Move("execution.failed", "nothing changed"),
     (E.RUNNING, E.CANCELLED): Move("execution.cancelled", "stopped before anything changed"),
-    (E.WAITING, E.CANCELLED): Move("execution.cancelled", "stopped before anything changed"),
-    (E.WAITING, E.FAILED): Move("execution.failed", "it waited too long; nothing changed"),
-    (E.WAITING, E.NEEDS_HUMAN): Move("execution.needs_human", "it waited too long after something may have changed"),
+    (E.WAITING, E.NEEDS_HUMAN): Move(
+        "execution.needs_human", "it ended workers, or the outside was taken from the settings"
+    ),
     (E.RUNNING, E.NEEDS_HUMAN): Move("execution.needs_human", "we cannot know what happened"),
     (E.VERIFYING, E.SUCCEEDED): Move("execution.succeeded", "verified"),
     (E.VERIFYING, E.REVERTING): Move("revert.started", "reality disagrees, or somebody cancelled"),
