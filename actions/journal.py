@@ -90,7 +90,8 @@ def observe(
 
     Raises `Lost` when the run is no longer ours.
     """
-    ended = None if status is JournalEntry.Status.INTENDED else timezone.now()
+    now = timezone.now()
+    ended = None if status is JournalEntry.Status.INTENDED else now
     values = {
         "title": title, "status": status, "detail": redact_text(detail), "evidence": redact(dict(evidence)), "ended_at": ended,
     }  # fmt: skip
