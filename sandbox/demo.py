@@ -144,7 +144,8 @@ class Demo:
             nonlocal told
             lines = log.read_text().splitlines() if relayed else []
             for line in lines[told:]:
-                self._say(line.partition("] ")[2] or line)  # without its own clock
+                if line.startswith("["):  # its sentences, without its own clock; not what the libraries log
+                    self._say(line.partition("] ")[2])
             told = len(lines)
 
         self._processes.run(part, remedy="Read its log; `make demo-reset` starts afresh.", watch=relay)
