@@ -13,10 +13,11 @@ from uuid import uuid4
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from actions import planning, queries, registry, services
+from actions import planning, queries, registry, ruling, services
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
 from actions.registry import AnyAction
@@ -51,6 +52,8 @@ class Panel:
     title: str = ""
     problem: str = ""
     status: int = 200
+    then: Ruling | None = None
+    """Set when nothing was changed yet: what the policy says to the least that could be asked for."""
 
     @property
     def asked(self) -> str:
@@ -139,8 +142,8 @@ def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> Htt
     context = {
         "goal": goal,
         "panel": panel,
-        "problems": [(name, wrong.get(name, ())) for name in fields.names_of(goal.action.params)],
-        "general": wrong.get("params", ()),
+        "problems": [(name, _plainly(wrong, name)) for name in fields.names_of(goal.action.params)],
+        "general": _plainly(wrong, "params"),
     }
     return render(request, "_plan.html", context, status=panel.status)
 
@@ -208,7 +211,7 @@ def _form(
         "goal": goal,
         "fields": [field for field in shown if not field.advanced],
         "advanced": [field for field in shown if field.advanced],
-        "general": wrong.get("params", []),
+        "general": _plainly(wrong, "params"),
         "reason_problems": wrong.get("reason", []),
         "draft": draft,
         "panel": panel,
@@ -229,6 +232,9 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
             undo_of=goal.undo_of,
         )  # fmt: skip
     except CannotPlanNow as refusal:
+        if _is_as_now(person, goal, draft):
+            then = ruling.rule(goal.action, workload, person, timezone.now())
+            return Panel(title="Nothing changes yet", problem=str(refusal), then=then)
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
     estimate = queries.estimate(goal.action.id, workload.service_id, workload.environment_id)
     usual = None
@@ -236,6 +242,16 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
         usual = queries.usual_answer_seconds(workload.service, workload.environment_id)
     view = plans.view_of(seen.plan, digest=seen.plan.digest, impact=seen.plan.impact, estimate=estimate)
     return Panel(plan=view, ruling=seen.ruling, usual_answer=usual)
+
+
+def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:
+    """Whether the form still says what is true already, as it does when it opens."""
+    now, trouble = _now(person, goal)
+    return (
+        bool(now)
+        and not trouble
+        and all(str(value).lower() == str(draft.shown.get(name, "")).lower() for name, value in now.items())
+    )
 
 
 def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
@@ -329,11 +345,16 @@ def _all_problems(goal: Goal, wrong: Mapping[str, Sequence[str]]) -> list[tuple[
     return [(name, wrong.get(name, ())) for name in fields.names_of(goal.action.params)]
 
 
+def _plainly(wrong: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    return [fields.plain(each) for each in wrong.get(name, ())]
+
+
 def _wrong_values(goal: Goal, problem: BadParams) -> Panel:
     labels = {name: field.title or name for name, field in goal.action.params.model_fields.items()}
     said = [
-        f"{labels[name]}: {' '.join(each)}" if name in labels else " ".join(each)
-        for name, each in problem.fields.items()
+        f"{labels[name]}: {text}" if name in labels else text
+        for name in problem.fields
+        for text in _plainly(problem.fields, name)
     ]
     return Panel(title=problem.title, problem=" ".join(said), status=problem.status)
 

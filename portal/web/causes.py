@@ -3,6 +3,7 @@
 What is said here was observed or written down: the run's own sentence, the policy's reasons, people's own words.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -51,7 +52,7 @@ def cause_of(request: Request, votes: Sequence[Vote], plan: Plan, differences: S
         return None
     if state == E.REVERTED:
         back = people([step.title for step in plan.revert])
-        return Cause(state, f"{_sentence(run.cause)} So it was taken back", (
+        return Cause(state, f"{_clause(run.cause)}, so it was taken back", (
             Row("Cause", run.cause),
             Row("Taken back", f"{back}, and verified like the change was."),
             Row("What to do", "Find the cause first; the journal below has what was seen. Then ask again."),
@@ -125,7 +126,6 @@ def _rejected(votes: Sequence[Vote]) -> Cause:
     ))  # fmt: skip
 
 
-def _sentence(text: str) -> str:
-    """The first sentence, with its full stop."""
-    first = text.split(". ")[0].rstrip(".")
-    return f"{first}."
+def _clause(text: str) -> str:
+    """What a cause says before its particulars: "The image cannot be pulled" of "The image cannot be pulled: 1 pod in …"."""
+    return re.split(r"[:.](?:\s|$)", text.strip())[0]

@@ -49,6 +49,27 @@ def names_of(params: type[Params]) -> tuple[str, ...]:
     return tuple(params.model_fields)
 
 
+PLAIN = (
+    (r"Input should be greater than or equal to (\S+)", r"At least \1"),
+    (r"Input should be less than or equal to (\S+)", r"At most \1"),
+    (r"Input should be a valid (?:integer|number).*", "Write a whole number in digits, such as 4"),
+    (r"String should have at most (\d+) characters?", r"At most \1 characters"),
+    (r"String should have at least (\d+) characters?", r"At least \1 characters"),
+    (r"Field required", "This is needed"),
+    (r"Input should be (.*)", r"Choose \1"),
+)
+"""What the schema's library says, and how people say it."""
+
+
+def plain(problem: str) -> str:
+    """A validator's message as a sentence."""
+    for pattern, words in PLAIN:
+        if found := re.fullmatch(pattern, problem):
+            problem = found.expand(words)
+            break
+    return f"{problem[:1].upper()}{problem[1:].rstrip('.')}."
+
+
 def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
     """What a form says about the parameters, and nothing else of it. An optional field left empty was not given."""
     said: dict[str, str] = {}
@@ -64,7 +85,7 @@ def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
 def refuse_odd_numbers(params: type[Params], values: Mapping[str, Any]) -> None:
     """A form's text may stand for a number, but only digits do: not 1_0, not 1.0. Raises `BadParams`."""
     odd = {
-        name: ["Write a whole number in digits, such as 4."]
+        name: ["Write a whole number in digits, such as 4"]
         for name, schema in _properties(params).items()
         if schema.get("type") == "integer"
         and name in values
@@ -96,7 +117,7 @@ def fields_of(
 
     An optional parameter of which the action says nothing (bounds of an autoscaler that is not there) is left out.
     """
-    wrong = problems or {}
+    wrong = {name: [plain(each) for each in said] for name, said in (problems or {}).items()}
     return tuple(
         _field(name, schema, params, values, now, tuple(wrong.get(name, ())))
         for name, schema in _properties(params).items()

@@ -14,14 +14,13 @@ from django.views.decorators.http import require_safe
 from actions import queries
 from actions.models import Request
 from actions.protocol import Risk
-from actions.registry import title_of
 from approvals.models import Vote
 from inventory.models import Person
 
 from .changes import Entry, entry_of, request_votes
 from .door import signed_in
 from .progress import asked_names
-from .request_page import RequestPage, page_of
+from .request_page import RequestPage, gist_of, page_of, title_for
 from .requests import request_or_404
 from .words import people
 
@@ -47,6 +46,7 @@ class Past:
     vote: Vote
     request: Request
     title: str
+    gist: str
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,15 @@ def _queue(person: Person, mine: Sequence[Request], chosen: Request | None) -> Q
     now = timezone.now()
     took = [(vote.at - vote.round.opened_at).total_seconds() for vote in votes]
     return Queue(
-        mine=tuple(_item(each, each.summary, chosen) for each in mine),
+        mine=tuple(_item(each, gist_of(each), chosen) for each in mine),
         unclear=tuple(
             _item(each, "A person has to look", None, reverse("request", args=[each.pk]))
             for each in queries.unclear_for(person)
         ),
         others=tuple(_item(each, _waits_for(each), chosen) for each in queries.others_decide(person)),
-        past=tuple(Past(vote, vote.round.request, _title(vote.round.request)) for vote in votes),
+        past=tuple(
+            Past(vote, vote.round.request, title_for(vote.round.request), gist_of(vote.round.request)) for vote in votes
+        ),
         oldest_seconds=max(((now - each.created_at).total_seconds() for each in mine), default=None),
         usual_seconds=statistics.median(took) if took else None,
     )
@@ -107,11 +109,7 @@ def _queue(person: Person, mine: Sequence[Request], chosen: Request | None) -> Q
 
 def _item(request: Request, says: str, chosen: Request | None, href: str = "") -> Item:
     here = f"{reverse('queue')}?request={request.pk}#detail"
-    return Item(request, _title(request), says, Risk(request.risk).name.lower(), href or here, request == chosen)
-
-
-def _title(request: Request) -> str:
-    return f"{title_of(request.action)} {request.service.name}"
+    return Item(request, title_for(request), says, Risk(request.risk).name.lower(), href or here, request == chosen)
 
 
 def _waits_for(request: Request) -> str:

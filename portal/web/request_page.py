@@ -45,6 +45,7 @@ class Observed:
 class RequestPage:
     request: Request
     title: str
+    gist: str
     state: str
     steps: tuple[progress.Step, ...]
     cause: causes.Cause | None
@@ -66,6 +67,15 @@ class RequestPage:
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+    @property
+    def was_agreed(self) -> bool:
+        """Whether it came to an agreement: by people, or by the policy."""
+        return self.request.state in (RequestState.APPROVED, RequestState.STALE)
+
+    @property
+    def has_run(self) -> bool:
+        return progress.run_of(self.request) is not None
 
     @property
     def short(self) -> str:
@@ -98,7 +108,8 @@ def page_of(person: Person, request: Request) -> RequestPage:
     ruling = request.ruling
     return RequestPage(
         request=request,
-        title=f"{title_of(request.action)} {request.service.name}",
+        title=title_for(request),
+        gist=gist_of(request),
         state=progress.state_of(request),
         steps=progress.steps_of(request, journal, estimate),
         cause=causes.cause_of(request, votes, stored, differences),
@@ -117,6 +128,18 @@ def page_of(person: Person, request: Request) -> RequestPage:
         deck=decisions.deck_for(person, request, votes, stored),
         event_count=audit.events_of_request(request.pk).count(),
     )
+
+
+def title_for(request: Request) -> str:
+    return f"{title_of(request.action)} {request.service.name}"
+
+
+def gist_of(request: Request) -> str:
+    """What a title does not say yet: the summary without its beginning, else how much is touched."""
+    _, comma, rest = request.summary.partition(", ")
+    if comma:
+        return rest[:1].upper() + rest[1:]
+    return next((each["figure"] for each in request.impact if each["label"] == "Blast radius"), "")
 
 
 def view_of(request: Request, stored: Plan, estimate: Estimate | None) -> plans.PlanView:

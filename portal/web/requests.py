@@ -19,7 +19,6 @@ from django.views.decorators.http import require_POST, require_safe
 from actions import queries, services
 from actions.errors import BadParams, Refused, VoteDoesNotCount
 from actions.models import Request
-from actions.registry import title_of
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from audit import queries as audit
 from audit.models import EventRow
@@ -28,7 +27,7 @@ from inventory.models import Person
 from . import paging
 from .changes import Entry, entry_of, request_votes
 from .door import signed_in
-from .request_page import page_of
+from .request_page import page_of, title_for
 
 MOST_EVENTS = 500
 PAGE = 50
@@ -76,7 +75,6 @@ def events(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
     found = request_or_404(person, request_id)
     rows: list[EventRow] = list(audit.events_of_request(found.pk)[: MOST_EVENTS + 1])
     context = {
-        "section": "services",
         "page": page_of(person, found),
         "events": rows[:MOST_EVENTS],
         "cut": len(rows) > MOST_EVENTS,
@@ -87,7 +85,7 @@ def events(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
 def _page(
     request: HttpRequest, person: Person, found: Request, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
-    context = {"section": "services", "page": page_of(person, found), "refusal": refusal}
+    context = {"page": page_of(person, found), "refusal": refusal}
     return render(request, "request.html", context, status=status)
 
 
@@ -209,11 +207,7 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
     before = paging.read(request.GET.get("before", ""))
     found = queries.page_of(rows.prefetch_related("round__votes__voter"), before=before, size=PAGE)
     context = {
-        "section": "services",
-        "rows": [
-            Row(f"{title_of(each.action)} {each.service.name}", entry_of(each, request_votes(each)))
-            for each in found[:PAGE]
-        ],
+        "rows": [Row(title_for(each), entry_of(each, request_votes(each))) for each in found[:PAGE]],
         "whose": [Choice(label, _address(by=key, show=shown), key == whose) for key, label in WHOSE.items()],
         "shown": [Choice(label, _address(by=whose, show=key), key == shown) for key, (label, _) in SHOWN.items()],
         "older": _address(by=whose, show=shown, before=paging.text_of(found[PAGE - 1].created_at, found[PAGE - 1].pk))

@@ -12,9 +12,11 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def span(seconds: float) -> str:
-    """A duration with its two largest units: 0.4 s, 42 s, 1 min 05 s, 3 h 31 min, 2 d 4 h."""
+    """A duration with its two largest units: 41 ms, 0.4 s, 42 s, 1 min 05 s, 3 h 31 min, 2 d 4 h."""
+    if seconds < 0.1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < MINUTE:
         return f"{whole} s"
