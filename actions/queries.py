@@ -61,6 +61,7 @@ def to_decide(person: Person, limit: int = 200) -> QuerySet[Request]:
             round__state=Round.State.OPEN,
             round__candidates__contains=[person.identity],
             round__expires_at__gt=Now(),
+            service__team__approvers__in=person.groups.all(),
         )
         .exclude(round__requester_identity=person.identity)
         .exclude(round__in=voted)

@@ -48,7 +48,7 @@ def standing_of(person: Person, service: Service) -> Standing:
         actor=ActorFacts(
             name=person.name,
             is_owner=owner,
-            is_approver=any(each.identity == person.identity for each in approvers),
+            is_approver=inventory.is_approver(person, service.team),
             is_admin=person.is_superuser,
             may_ask=owner or inventory.may_ask(person, service),
             teams=tuple(sorted(person.groups.filter(team__isnull=False).values_list("team__slug", flat=True))),

@@ -116,7 +116,9 @@ def _check(
     if voter.identity not in people:
         raise VoteRefused(ONLY_WHO_WAS_ASKED, f"You are not an approver of this request. {_can(others)}")
     if not voter.is_approver_now:
-        raise VoteRefused(STILL_AN_APPROVER, f"You are no longer an approver of this team. {_can(others)}")
+        raise VoteRefused(
+            STILL_AN_APPROVER, f"This account is not an approver of the team, or no longer. {_can(others)}"
+        )
     if asked.state != Round.State.OPEN:
         raise VoteRefused(ROUND_CLOSED, "This was decided already. Reload the page to see how.")
     if now >= asked.expires_at:  # whether or not a sweeper has come by to say so

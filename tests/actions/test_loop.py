@@ -40,6 +40,9 @@ def test_production_waits_for_one_approver_who_is_not_the_requester(checkout: Wo
             approves(same_person, request)
     with pytest.raises(VoteDoesNotCount, match="not an approver"):
         approves(people.leila, request)
+    by_jonas = asks(people.jonas, "restart-workload", checkout)
+    with pytest.raises(VoteDoesNotCount, match="This account is not an approver"):
+        approves(people.mira, by_jonas)  # her other account is one; what that may do, it does itself
     approves(people.jonas, request)
     assert work_off(request).state == ExecutionState.SUCCEEDED
     assert verbs(request.pk).count("vote.refused") == 3
