@@ -68,23 +68,31 @@ def _moving(browser: Browser, started: Demo) -> None:
     mira.get_by_label("Minimum", exact=True).fill("9")
     mira.get_by_label("Reason").fill("Black week is near; the first hour is always the worst.")
     mira.locator("#plan .ad-diff", has_text="minReplicas: 9").wait_for()
-    mira.screenshot(path=str(SCREENS / "action.png"), full_page=True)
+    _whole(mira, "action")
     mira.get_by_role("button", name=re.compile("Ask for approval")).click()
     mira.wait_for_url(re.compile(r"/requests/\d+$"))
     ines.goto(mira.url)
     _settle(ines)
-    ines.screenshot(path=str(SCREENS / "request-to-decide.png"), full_page=True)
+    _whole(ines, "request-to-decide")
     ines.get_by_role("button", name=re.compile("^Approve")).click()
     ines.locator("h1 .ad-pill", has_text="Verifying").wait_for(timeout=60_000)
-    ines.screenshot(path=str(SCREENS / "request-verifying.png"), full_page=True)
+    _whole(ines, "request-verifying")
     ines.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
-    ines.screenshot(path=str(SCREENS / "request-succeeded.png"), full_page=True)
+    _whole(ines, "request-succeeded")
     mira.goto("/services/invoice-renderer?on=staging")
     mira.get_by_role("link", name=re.compile("^Restart")).first.click()
     mira.get_by_label("Reason").fill("It leaks file handles.")
     mira.get_by_role("button", name=re.compile("Restart now")).click()
     mira.locator("h1 .ad-pill", has_text="Reverted").wait_for(timeout=90_000)
-    mira.screenshot(path=str(SCREENS / "request-reverted.png"), full_page=True)
+    _whole(mira, "request-reverted")
+
+
+def _whole(page: Page, name: str) -> None:
+    """All of a page in one picture, in a window as tall as it: in a scrolled picture the bar at the bottom would lie over the text."""
+    _settle(page)
+    height = int(page.evaluate("document.querySelector('main').scrollHeight + 200"))
+    page.set_viewport_size({"width": DESKTOP["width"], "height": max(height, DESKTOP["height"])})
+    page.screenshot(path=str(SCREENS / f"{name}.png"))
 
 
 def _settle(page: Page) -> None:
