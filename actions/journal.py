@@ -102,7 +102,7 @@ def observe(
             phase=phase,
             step="observe",
             defaults=values,
-            create_defaults={**values, "started_at": timezone.now()},
+            create_defaults={**values, "started_at": now},
         )
     return entry
 
