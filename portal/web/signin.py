@@ -6,7 +6,7 @@ Who could not sign in is recorded as a name only when there is such an account: 
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.views import LoginView, LogoutView
 from django.db import transaction
 from django.http import HttpResponse
@@ -17,8 +17,15 @@ from audit.events import SYSTEM, Actor, ActorKind, Event
 from inventory.models import Person
 
 
+class SignInForm(AuthenticationForm):
+    """Bounds the name before anything keeps it; Django's form only tells the browser to."""
+
+    username = UsernameField(max_length=Person._meta.get_field("username").max_length)
+
+
 class SignIn(LoginView):
     template_name = "signin.html"
+    authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
