@@ -91,7 +91,7 @@ class OpenBao:
             client.sys.enable_auth_method("approle")
         self._approle(client)
         self._database(client)
-        if "secret/" not in mounts:
+        if not _listed(lambda: client.secrets.kv.v2.list_secrets("")):
             self._secrets(client)
 
     def _approle(self, client: hvac.Client) -> None:

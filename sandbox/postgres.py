@@ -125,9 +125,8 @@ class Postgres:
             for database in DATABASES.keys() - databases:
                 owner = sql.Identifier(DATABASES[database])
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), owner))
-        if "orders" not in databases:
-            with psycopg.connect(self.url(database="orders")) as connection:
-                connection.execute(ORDERS)
+        with psycopg.connect(self.url(database="orders")) as connection:
+            connection.execute(ORDERS)
 
 
 def _binary(name: str) -> str:

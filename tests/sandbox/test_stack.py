@@ -13,7 +13,7 @@ import redis
 from sandbox.processes import Part, PartFailed, Processes
 from sandbox.stack import Stack
 from sandbox.state import State
-from tests.cluster import KUBECTL, eventually
+from tests.cluster import KUBECTL, Namespace, eventually, workload
 from tests.sandbox.running import Running, alive
 
 
@@ -75,6 +75,28 @@ def test_a_killed_server_comes_back_at_the_same_address(stack: Stack) -> None:
         stack.processes.restart("valkey")
         assert process.pid != before
         assert valkey.get("kept") == b"still here"
+
+
+@pytest.mark.parametrize("part", ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"])
+def test_a_killed_part_of_the_cluster_comes_back_and_rollouts_go_on(
+    stack: Stack, namespace: Namespace, part: str
+) -> None:
+    namespace.apply(workload("shop"))
+    namespace.roll_out("deployment", "shop")
+    stack.processes[part].kill()
+    stack.processes.restart(part)
+    eventually(lambda: stack.processes[part].part.ready())
+    namespace.kubectl("rollout", "restart", "deployment/shop")
+    namespace.roll_out("deployment", "shop")
+
+
+def test_a_killed_postgres_comes_back_and_openbao_with_it(stack: Stack) -> None:
+    stack.processes["postgres"].kill()
+    stack.processes.restart("postgres")
+    there = stack.endpoints
+    vault = hvac.Client(url=there.vault_address, token=there.vault_root_token_file.read_text())
+    secret = vault.secrets.kv.v2.read_secret_version("payments/checkout-api/stripe", raise_on_deleted_version=True)
+    assert secret["data"]["data"].keys() == {"api_key", "webhook_secret"}
 
 
 def test_two_do_not_share_a_directory(tmp_path: Path) -> None:
