@@ -19,8 +19,17 @@ MOST_DEPTH = 32
 MOST_DEPENDENCIES = 200
 DEFAULT = "default"
 
-_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _REFERENCE = re.compile(r"(?:(?P<kind>[a-z]+):)?(?:(?P<namespace>[a-z0-9._-]+)/)?(?P<name>[a-z0-9._-]+)", re.ASCII)
+_NULL = "tag:yaml.org,2002:null"
+_Base: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]  # the C one has no types
+    """Makes text, lists and mappings; of the implicit types only `null`, because a description of `null` means none."""
+
+
+_Loader.add_implicit_resolver(_NULL, re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""])
+_Loader.add_constructor(_NULL, lambda loader, node: None)
 
 
 class Unreadable(Exception):
@@ -76,6 +85,8 @@ def read(content: bytes) -> Catalog:
     services: dict[str, ServiceEntry] = {}
     notes: list[str] = []
     for number, document in enumerate(_documents(content), 1):
+        if document is None:  # nothing between two lines of dashes
+            continue
         if not isinstance(document, dict):
             notes.append(f"document {number}: it is not a mapping")
             continue
@@ -94,7 +105,7 @@ def _documents(content: bytes) -> Iterator[Any]:
     try:
         text = content.decode("utf-8")
         _refuse_bombs(text)
-        yield from yaml.load_all(text, Loader=_LOADER)  # makes nothing but text, lists and mappings
+        yield from yaml.load_all(text, Loader=_Loader)
     except UnicodeDecodeError as error:
         raise Unreadable(f"It is not UTF-8 at byte {error.start}.") from error
     except (yaml.YAMLError, RecursionError) as error:
@@ -106,7 +117,7 @@ def _documents(content: bytes) -> Iterator[Any]:
 
 def _refuse_bombs(text: str) -> None:
     depth = documents = 0
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             alias = line(event.anchor, 40)
             raise Unreadable(f"It uses the alias *{alias}{_place(event.start_mark)}. Write out what it stands for.")
@@ -170,7 +181,7 @@ def _usable(entry: _Entry) -> bool:
 
 
 def _owner(entry: _Entry) -> str:
-    if "owner" not in entry.spec:
+    if entry.spec.get("owner") is None:
         return ""
     owner = _reference(entry.spec["owner"], "group")
     if not owner:
@@ -197,7 +208,7 @@ def _links(entry: _Entry) -> dict[str, str]:
 
 
 def _calls(entry: _Entry) -> frozenset[str] | None:
-    if "dependsOn" not in entry.spec:
+    if entry.spec.get("dependsOn") is None:
         return None
     said = _list(entry.spec["dependsOn"])[:MOST_DEPENDENCIES]
     found = frozenset(filter(None, (service_slug(_reference(each, "component")) for each in said)))
