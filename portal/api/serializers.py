@@ -228,7 +228,6 @@ class PlanSerializer(Output):
     eject = serializers.ListField(child=serializers.CharField(), help_text="The same by hand")
     soak_seconds = serializers.IntegerField()
     deadline_seconds = serializers.IntegerField()
-    numbers = serializers.DictField()
 
 
 class ImpactSerializer(Output):

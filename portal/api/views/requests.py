@@ -4,7 +4,6 @@ the request as it is afterwards.
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,6 +17,7 @@ from actions.errors import Denied, NotFound, TooLate
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
 from approvals.facts import ruling_from
+from audit.canonical import storable
 from inventory.models import Person
 from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read
 from portal.api.errors import IdempotencyKeyReused
@@ -220,6 +220,6 @@ def _key(request: Request) -> str | None:
 
 
 def _asks_for(made: ActionRequest, body: SubmissionBody) -> bool:
-    same: tuple[Any, Any] = (made.action, made.workload_id), (body.action, body.target)
-    asked = all(made.params.get(name) == value for name, value in body.params.items())
-    return same[0] == same[1] and asked and made.reason == body.reason.strip()
+    asked = (body.action, body.target, storable(body.reason).strip())
+    same_params = all(made.params.get(name) == value for name, value in body.params.items())
+    return same_params and (made.action, made.workload_id, made.reason) == asked

@@ -1,15 +1,15 @@
-"""Callers (somebody's browser session, somebody's script with a token, nobody) and rows that need no cluster behind them."""
+"""Callers: somebody's browser session, somebody's script with a token, nobody."""
 
 from collections.abc import Callable
 
 import pytest
-from django.utils import timezone
 from rest_framework.test import APIClient
 
-from inventory.models import Cluster, Environment, Person, Service, Team, Workload
+from inventory.models import Person, Workload
 from portal.api.tokens import issue
 from portal.models import Scope
 from tests.characters import People
+from tests.portal.api.rows import make_workload
 
 Caller = Callable[..., APIClient]
 
@@ -46,13 +46,3 @@ def nobody() -> APIClient:
 def ghost(people: People) -> Workload:
     """A workload of payments that the inventory knows and no cluster has: for everything that ends before a plan does."""
     return make_workload("ledger", "payments")
-
-
-def make_workload(slug: str, team: str) -> Workload:
-    service = Service.objects.create(slug=slug, name=slug, team=Team.objects.get(slug=team))
-    environment, _ = Environment.objects.get_or_create(slug="production", defaults={"criticality": 3})
-    cluster, _ = Cluster.objects.get_or_create(name="sandbox", defaults={"simulated": True})
-    return Workload.objects.create(
-        service=service, environment=environment, cluster=cluster, namespace=f"{team}-production", kind="Deployment", name=slug,
-        uid=f"uid-{slug}", wanted=2, ready=2, seen_at=timezone.now(),
-    )  # fmt: skip

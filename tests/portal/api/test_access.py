@@ -10,7 +10,8 @@ from portal.api import urls
 from portal.api.views.endpoint import Endpoint, NoSuchEndpoint
 from portal.models import Scope
 from tests.characters import People
-from tests.portal.api.conftest import Caller, make_workload
+from tests.portal.api.conftest import Caller
+from tests.portal.api.rows import make_workload
 
 ROUTES = {
     ("GET", "/api/me"): Scope.READ,

@@ -11,13 +11,12 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 from rest_framework.test import APIClient
 
-from actions.models import Request
-from actions.states import RequestState
 from audit import writer
 from audit.events import SYSTEM, About, Event
 from inventory.models import Cluster, Service, Workload
 from tests.characters import People
-from tests.portal.api.conftest import Caller, make_workload
+from tests.portal.api.conftest import Caller
+from tests.portal.api.rows import make_request, make_workload
 
 
 def pages(client: APIClient, address: str) -> Iterator[list[dict[str, Any]]]:
@@ -26,15 +25,6 @@ def pages(client: APIClient, address: str) -> Iterator[list[dict[str, Any]]]:
         body = client.get(f"{address}&cursor={cursor}" if cursor else address).json()
         yield body["items"]
         cursor = body["next"]
-
-
-def make_request(target: Workload, people: People, number: int) -> Request:
-    """A denied request, all at the same moment: position is time and id, and time alone does not tell them apart."""
-    return Request.objects.create(
-        action="restart-workload", service=target.service, environment=target.environment, workload=target, target_key="x",
-        target_label="x", params={}, summary=f"{number}", reason="r", entrance="test", requester=people.mira, plan_text="{}",
-        digest="0" * 64, ruling={}, risk=1, state=RequestState.DENIED, created_at=timezone.now().replace(second=0, microsecond=0),
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 50])
