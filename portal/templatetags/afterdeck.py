@@ -57,6 +57,9 @@ WORDS: dict[str, str] = {
     "unknown": "Not known",
     "none": "Nothing runs",
 }
+TICKS = timedelta(hours=20)
+"""The browser's element would say "yesterday" of 21 hours ago, whatever the calendar says."""
+
 MOST_PLANKS = 40
 """Above this many pods a picture says less than the fraction."""
 
@@ -89,12 +92,12 @@ def state_icon(state: str) -> str:
 
 @register.simple_tag
 def when(at: datetime | None) -> SafeString | str:
-    """A past moment: relative and ticking under a day, then weekday, then date. The full one is in its title."""
+    """A past moment: relative and ticking for hours, then weekday, then date. The full one is in its title."""
     if at is None:
         return "never"
     age = timezone.now() - at
     full = f"{timezone.localtime(at):%a %d %b %Y, %H:%M:%S %Z}"
-    if age < timedelta(days=1):
+    if age < TICKS:
         return format_html(
             '<relative-time datetime="{}" lang="en-GB" format="relative" format-style="short" title="{}">{}</relative-time>',
             at.isoformat(), full, _ago(age),

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.cache import add_never_cache_headers
 
 from inventory.models import Person
 
@@ -24,7 +25,9 @@ def signed_in(view: Callable[Concatenate[HttpRequest, Person, P], HttpResponseBa
     @wraps(view)
     def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if isinstance(request.user, Person) and request.user.is_active:
-            return view(request, request.user, *args, **kwargs)
+            answer = view(request, request.user, *args, **kwargs)
+            add_never_cache_headers(answer)  # else the Back button shows it after signing out
+            return answer
         return to_sign_in(request)
 
     return guarded

@@ -51,6 +51,8 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+for (const toast of document.querySelectorAll("#toasts > *")) setTimeout(() => toast.remove(), 8000);
+
 // The same words as portal/web/words.py: 42 s, 1 min 05 s, 3 h 31 min, 2 d 4 h.
 function span(seconds) {
   if (seconds < 60) return `${seconds} s`;

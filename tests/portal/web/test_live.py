@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 
 import pytest
+from django.http import StreamingHttpResponse
 from django.test import AsyncClient, override_settings
 
 from actions import bell
@@ -18,9 +20,9 @@ PATIENCE = 10.0
 async def stream_of(person: Person) -> AsyncIterator[bytes]:
     client = AsyncClient()
     await client.aforce_login(person, backend="django.contrib.auth.backends.ModelBackend")
-    answer = await client.get("/live")
+    answer = cast(StreamingHttpResponse, await client.get("/live"))
     assert answer["Content-Type"] == "text/event-stream"
-    return aiter(answer.streaming_content)
+    return aiter(answer)
 
 
 async def heard(stream: AsyncIterator[bytes], *, until: str) -> list[str]:

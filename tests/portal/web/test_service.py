@@ -6,6 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from approvals.models import Vote
 from inventory.models import Sample, Secret, Vault
 from tests.characters import People
 from tests.portal.web.conftest import SignedIn, Town
@@ -113,12 +114,13 @@ def test_charts_draw_what_was_observed_and_keep_a_short_dip(people: People, sign
 
 def test_changes_tell_how_they_ended_and_who_agreed(people: People, signed_in: SignedIn, town: Town) -> None:
     request = town.request(people.mira, town.workload(town.service("checkout")), asked=(people.jonas,))
-    request.round.votes.create(
-        voter=people.jonas, identity=people.jonas.identity, decision="approve", digest="d" * 64,
+    assert request.round is not None
+    Vote.objects.create(
+        round=request.round, voter=people.jonas, identity=people.jonas.identity, decision="approve", digest="d" * 64,
         at=request.created_at + timedelta(minutes=4),
     )  # fmt: skip
     run = town.run(request, "succeeded", observed={"sentence": "2 of 2 ready"})
-    run.ended_at = run.started_at + timedelta(seconds=98)
+    run.ended_at = run.queued_at + timedelta(seconds=98)
     run.save()
 
     page = signed_in(people.mira).get("/services/checkout").content.decode()

@@ -7,7 +7,7 @@ from audit.models import EventRow
 from tests.characters import People
 
 
-def sign_in(client: Client, username: str, password: str, **more: str):  # type: ignore[no-untyped-def]  # Django's patched response
+def sign_in(client: Client, username: str, password: str, **more: str):
     return client.post("/sign-in", {"username": username, "password": password, **more})
 
 
