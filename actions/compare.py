@@ -58,7 +58,8 @@ def _parts(part: str, agreed: object, now: object) -> Iterator[Difference]:
     if isinstance(agreed, Mapping) and isinstance(now, Mapping):
         for key in dict.fromkeys([*agreed, *now]):
             if agreed.get(key) != now.get(key):
-                yield Difference(str(key).replace("_", " ").capitalize(), _show(agreed.get(key)), _show(now.get(key)))
+                name = f"{LABELS.get(part, part)}: {str(key).replace('_', ' ')}"
+                yield Difference(name, _show(agreed.get(key)), _show(now.get(key)))
     else:
         yield Difference(LABELS.get(part, part), _show(agreed), _show(now))
 

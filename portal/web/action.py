@@ -33,6 +33,12 @@ ENTRANCE = "browser"
 DIGEST_LENGTH = 64
 
 
+class NotLookedAt(PlanChanged):
+    """The form never showed a plan, so nobody can have agreed to one: there was no script, or it was too fast."""
+
+    title = "Look at the plan first"
+
+
 @dataclass(frozen=True)
 class Place:
     """One workload that the action could act on; `label` is its environment, with its name where there are several."""
@@ -165,7 +171,7 @@ def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
 
 def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
     if not draft.digest:
-        raise PlanChanged("This is what would happen. Look at it first, then ask.")
+        raise NotLookedAt("This is what would happen. Press the button once more to ask for it.")
     key = f"{draft.key}:{draft.digest[:16]}" if draft.key else None
     if goal.undo_of is None:
         fields.refuse_odd_numbers(goal.action.params, draft.values)

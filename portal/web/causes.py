@@ -6,6 +6,7 @@ What is said here was observed or written down: the run's own sentence, the poli
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 
 from actions.errors import Difference
 from actions.models import Execution, Request
@@ -91,10 +92,8 @@ def _stale(request: Request, run: Execution | None, votes: Sequence[Vote], diffe
     names = people([vote.voter.name for vote in votes if vote.decision == Vote.Decision.APPROVE])
     rows = []
     if differences:
-        first = differences[0]
-        rows.append(
-            Row("What happened", f"{first.label} was agreed as “{first.agreed}”. Now it would be “{first.now}”.")
-        )
+        agreed, now = _apart(differences[0].agreed, differences[0].now)
+        rows.append(Row("What happened", f"Agreed was “{agreed}”. Now it would be “{now}”."))
     elif run is not None and run.cause:
         rows.append(Row("What happened", run.cause))
     if names:
@@ -124,6 +123,13 @@ def _rejected(votes: Sequence[Vote]) -> Cause:
     return Cause(str(R.REJECTED), f"{names} said no. Nothing has run.", (
         *said, Row("What to do", "Change what was asked for, or answer the reason, and ask again."),
     ))  # fmt: skip
+
+
+def _apart(agreed: str, now: str) -> tuple[str, str]:
+    """Two sentences without the beginning that they share, up to the last comma in it."""
+    shared = len(commonprefix([agreed, now]))  # noqa: RUF071  # characters are what is compared here, not paths
+    start = agreed.rfind(", ", 0, shared) + 2
+    return (agreed[start:], now[start:]) if start > 1 else (agreed, now)
 
 
 def _clause(text: str) -> str:

@@ -1,5 +1,6 @@
 """Everything that one request says to one person, gathered once for its page, its live fragment and the queue."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -72,6 +73,16 @@ class RequestPage:
     def was_agreed(self) -> bool:
         """Whether it came to an agreement: by people, or by the policy."""
         return self.request.state in (RequestState.APPROVED, RequestState.STALE)
+
+    @property
+    def is_running(self) -> bool:
+        return self.state in (ExecutionState.QUEUED, *ACTIVE)
+
+    @property
+    def now_digest(self) -> str:
+        """Of the plan that was made just before acting, when it differed."""
+        text = self.request.stale_plan_text
+        return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
     @property
     def has_run(self) -> bool:

@@ -32,10 +32,11 @@ function step(input, by) {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-function waiting(on) {
-  plan.setAttribute("aria-busy", String(on));
-  for (const part of deck.querySelectorAll("[data-when]")) part.hidden = (part.dataset.when === "waiting") !== on;
-  if (on) button().disabled = true;
+// What the bar says: "ready" what the server said, "waiting" for a plan, or "lost" when none came.
+function say(when) {
+  plan.setAttribute("aria-busy", String(when === "waiting"));
+  for (const part of deck.querySelectorAll("[data-when]")) part.hidden = part.dataset.when !== when;
+  if (when !== "ready") button().disabled = true;
   clearTimeout(slowly);
   plan.querySelector(".ad-slow")?.remove();
 }
@@ -60,10 +61,10 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-document.getElementById("params").addEventListener("input", () => waiting(true));
+document.getElementById("params").addEventListener("input", () => say("waiting"));
 plan.addEventListener("htmx:before:request", () => {
   const since = new Date();
-  waiting(true);
+  say("waiting");
   slowly = setTimeout(() => {
     const note = document.getElementById("plan-slow").content.cloneNode(true);
     note.querySelector("[data-ticking]").dataset.ticking = since.toISOString();
@@ -71,7 +72,9 @@ plan.addEventListener("htmx:before:request", () => {
   }, SLOW);
 });
 plan.addEventListener("htmx:after:swap", () => {
-  waiting(false);
+  say("ready");
+  const more = document.querySelector(".ad-advanced");
+  if (more && plan.querySelector(".ad-verdict[data-state=failed]")) more.open = true; // what is missing may be in there
   for (const problem of document.querySelectorAll("#params .ad-problem")) {
     const input = document.getElementById(problem.id.replace("problem-", "f-"));
     if (problem.textContent.trim()) input?.setAttribute("aria-invalid", "true");
@@ -81,9 +84,8 @@ plan.addEventListener("htmx:after:swap", () => {
 plan.addEventListener("htmx:error", (event) => {
   const gaveUp = event.detail.ctx?.request.signal.reason === "timeout" || event.detail.error?.name === "TypeError";
   if (!gaveUp) return;
-  waiting(false);
-  button().disabled = true;
+  say("lost");
   plan.replaceChildren(document.getElementById("plan-lost").content.cloneNode(true));
 });
 compareAll();
-if (!plan.querySelector("[name=digest], .ad-verdict")) waiting(true);
+if (!plan.querySelector("[name=digest], .ad-verdict")) say("waiting");
