@@ -52,6 +52,8 @@ urlpatterns = [
     path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
     path("approvals", requests.Queue.as_view()),
     path("audit/events", audit.Events.as_view()),
+    path("audit/events.csv", audit.CsvExport.as_view()),
+    path("audit/events.jsonl", audit.JsonLinesExport.as_view()),
     path("schema", SpectacularAPIView.as_view()),
     path("<anything:rest>", NoSuchEndpoint.as_view()),
 ]

@@ -1,17 +1,13 @@
 """The record, to be looked through: filters that are the address, pages by time and id, one event opened, and exports.
 
-Who has the permission to see every service sees every event; everybody else sees the events of the services they see, and
-their own. Exporting is itself on the record, before the first byte leaves.
+What a person may see of it, and how it is exported, is the same for programs: `portal.record`.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from asgiref.sync import sync_to_async
-from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
@@ -21,14 +17,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from actions.registry import all_actions
-from actions.services import actor_of
-from audit import export, queries, writer
-from audit.events import VERBS, About, Event
-from audit.export import CONTENT_TYPES, Format
+from audit import queries
+from audit.events import VERBS
+from audit.export import Format
 from audit.models import EventRow
 from audit.queries import Filter
-from inventory import queries as inventory
 from inventory.models import Environment, Person
+from portal.record import exported, seen_by
 
 from . import paging
 from .door import signed_in
@@ -162,47 +157,14 @@ def _opened(event: EventRow, asked: Asked) -> Opened:
 @signed_in
 @require_POST
 def download(request: HttpRequest, person: Person) -> HttpResponseBase:
-    """Everything that matches, in one file. Its own event is written first, and is not in the file."""
     asked = _asked(request.POST.dict(), person)
     kind = request.POST.get("format", "")
     if asked.problems or kind not in tuple(Format):
         return render(
             request, "audit_export_refused.html", {"section": "audit", "problems": asked.problems}, status=422
         )
-    now = timezone.now()
-    wanted = replace(asked.wanted, until=min(asked.wanted.until or now, now))
     filters = {name: value for name, value in asked.written.items() if value}
-    with transaction.atomic():
-        writer.record(Event(
-            "export.made", actor_of(person), f"{kind}, {_in_words(filters)}",
-            About(service=asked.wanted.service, environment=asked.wanted.environment, action=asked.wanted.action),
-            {"format": kind, "filters": filters, "scope": "everything" if wanted.services is None else "own services"},
-        ))  # fmt: skip
-    response = StreamingHttpResponse(
-        _stream(export.chunks(wanted, Format(kind))), content_type=CONTENT_TYPES[Format(kind)]
-    )
-    response["Content-Disposition"] = (
-        f'attachment; filename="afterdeck-audit-{timezone.localtime(now):%Y-%m-%d-%H%M}.{kind}"'
-    )
-    response["X-Accel-Buffering"] = "no"
-    return response
-
-
-async def _stream(parts: Generator[bytes, None, None]) -> AsyncIterator[bytes]:
-    """One chunk at a time, each fetched in the thread that owns the connection: never more than one in memory."""
-    try:
-        while chunk := await sync_to_async(_next)(parts):
-            yield chunk
-    finally:
-        await sync_to_async(parts.close)()
-
-
-def _next(parts: Iterator[bytes]) -> bytes:
-    return next(parts, b"")
-
-
-def _in_words(filters: dict[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in filters.items()) or "no filter"
+    return exported(actor=person, wanted=asked.wanted, kind=Format(kind), filters=filters)
 
 
 def _asked(written: dict[str, str], person: Person) -> Asked:
@@ -215,7 +177,6 @@ def _asked(written: dict[str, str], person: Person) -> Asked:
     ago = TIMES.get(said["time"], ("", None))[1]
     if ago is not None:
         since = max(filter(None, (since, timezone.now() - ago)))
-    everything = person.has_perm(f"inventory.{inventory.VIEW}")
     wanted = Filter(
         actor=_account(said["actor"]),
         service=said["service"],
@@ -225,10 +186,8 @@ def _asked(written: dict[str, str], person: Person) -> Asked:
         request=number,
         since=since,
         until=until,
-        services=None if everything else list(inventory.services_visible_to(person).values_list("slug", flat=True)),
-        viewer_id=person.pk,
     )
-    return Asked(said, wanted, problems)
+    return Asked(said, seen_by(person, wanted), problems)
 
 
 def _account(text: str) -> str:

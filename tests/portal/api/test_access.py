@@ -38,6 +38,8 @@ ROUTES = {
     ("POST", "/api/requests/1/resolve"): Scope.APPROVE,
     ("GET", "/api/approvals"): Scope.READ,
     ("GET", "/api/audit/events"): Scope.AUDIT,
+    ("GET", "/api/audit/events.csv"): Scope.AUDIT,
+    ("GET", "/api/audit/events.jsonl"): Scope.AUDIT,
     ("GET", "/api/tokens"): "",
     ("POST", "/api/tokens"): "",
     ("DELETE", "/api/tokens/1"): "",

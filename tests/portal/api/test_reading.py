@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -144,6 +145,33 @@ def test_who_is_not_an_auditor_sees_the_record_of_their_services(
     assert [row["summary"] for row in script(people.mira).get(address).json()["items"]] == ["hers"]
     assert script(people.leila).get(address).json()["items"] == []
     assert len(script(people.edda).get(address).json()["items"]) == 2
+
+
+def test_an_export_has_what_the_list_has_and_is_on_record(ghost: Workload, people: People, script: Caller) -> None:
+    with transaction.atomic():
+        writer.record(
+            Event("plan.refused", SYSTEM, "=cmd()", About(service="ledger")),
+            Event("plan.refused", SYSTEM, "not hers", About(service="cart")),
+        )
+    client = script(people.mira)
+    lines = client.get("/api/audit/events.jsonl?verb=plan.refused", headers={"Accept": "application/jsonl"})
+    table = client.get("/api/audit/events.csv?verb=plan.refused", headers={"Accept": "text/csv"})
+    listed = client.get("/api/audit/events?verb=plan.refused").json()["items"]
+
+    assert lines["Content-Type"] == "application/jsonl; charset=utf-8"
+    assert body_of(lines).splitlines() == [row["text"] for row in listed]
+    assert table["Content-Type"] == "text/csv; charset=utf-8"
+    assert "'=cmd()" in body_of(table) and "not hers" not in body_of(table)
+    exports = script(people.edda).get("/api/audit/events?verb=export.made").json()["items"]
+    assert [row["summary"] for row in exports] == ["csv, verb plan.refused", "jsonl, verb plan.refused"]
+    assert client.get("/api/audit/events.csv?verbs=x").json()["code"] == "bad-query"
+
+
+def body_of(response: Any) -> str:
+    async def parts() -> bytes:
+        return b"".join([part async for part in response.streaming_content])
+
+    return async_to_sync(parts)().decode()
 
 
 def test_the_catalog_brings_the_schema_of_the_parameters(people: People, script: Caller) -> None:
