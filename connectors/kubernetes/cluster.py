@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import msgspec
 from urllib3 import Timeout
 
-from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly
+from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly, Transient
 from connectors.kubernetes import reading, wire, writing
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.fields import fields
@@ -233,10 +233,25 @@ class KubernetesCluster:
         )
         return _autoscaler(self._write(ref, patch, as_=as_, dry_run=dry_run))
 
+    def evict(self, ref: ObjectRef, *, as_: Identity, dry_run: bool = False) -> None:
+        """Ask the pod `ref` to go, whoever made it makes another. `Missing` or `Conflict` when that very pod is gone already.
+
+        `Transient` while a disruption budget keeps it.
+        """
+        known_kind(ref.kind, frozenset({"Pod"}))
+        path, headers = f"{single(ref.kind, ref.namespace, ref.name)}/eviction", writing.impersonation(as_)
+        body, query = writing.eviction(ref), writing.options(dry_run=dry_run)
+        self._refuse_to_write(dry_run)
+        try:
+            self._transport.create(path, body, Whole, headers=headers, query=query, what=str(ref), who=as_.user)
+        except Transient as error:
+            if "disruption budget" in error.detail:
+                raise Transient(f"A disruption budget keeps {ref} for now.", error.detail) from error
+            raise
+
     def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> Whole:
         path, headers = single(ref.kind, ref.namespace, ref.name), writing.impersonation(as_)
-        if self.read_only and not dry_run:
-            raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
+        self._refuse_to_write(dry_run)
         return self._transport.merge(
             path,
             patch,
@@ -246,6 +261,10 @@ class KubernetesCluster:
             what=str(ref),
             who=as_.user,
         )
+
+    def _refuse_to_write(self, dry_run: bool) -> None:
+        if self.read_only and not dry_run:
+            raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
 
 
 def _workload(kind: str, whole: Whole) -> WorkloadSeen:

@@ -141,6 +141,10 @@ class PodSeen:
     terminating: bool = False
 
     @property
+    def ref(self) -> ObjectRef:
+        return ObjectRef("Pod", self.namespace, self.name, self.uid)
+
+    @property
     def workload(self) -> tuple[str, str]:
         """Kind and name of the workload, without a second call: a ReplicaSet is its Deployment's name and the hash."""
         suffix = f"-{self.template_hash}"

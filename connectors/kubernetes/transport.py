@@ -67,12 +67,53 @@ class Transport:
         who: str,
     ) -> T:
         """Send a JSON merge patch. Never sent twice, whatever happens."""
-        outgoing = _Outgoing(msgspec.json.encode(patch))
+        return self._change(
+            "PATCH",
+            "application/merge-patch+json",
+            path,
+            patch,
+            answer,
+            headers=headers,
+            query=query,
+            what=what,
+            who=who,
+        )
+
+    def create(
+        self,
+        path: str,
+        content: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
+    ) -> T:
+        """Create what `content` says. Never sent twice, whatever happens."""
+        return self._change(
+            "POST", "application/json", path, content, answer, headers=headers, query=query, what=what, who=who
+        )
+
+    def _change(
+        self,
+        method: str,
+        media_type: str,
+        path: str,
+        content: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
+    ) -> T:
+        outgoing = _Outgoing(msgspec.json.encode(content))
         effect = ("dryRun", "All") not in query
         all_headers = HTTPHeaderDict(headers)
-        all_headers["Content-Type"] = "application/merge-patch+json"
+        all_headers["Content-Type"] = media_type
         all_headers["Content-Length"] = str(len(outgoing.content))
-        response = self._ask("PATCH", path, query, all_headers, outgoing, what, who=who, effect=effect, timeout=TIMEOUT)
+        response = self._ask(method, path, query, all_headers, outgoing, what, who=who, effect=effect, timeout=TIMEOUT)
         return self._decode(response, answer, what, effect=effect)
 
     def _ask(

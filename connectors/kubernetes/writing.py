@@ -60,6 +60,16 @@ def autoscaler_bounds(ref: ObjectRef, *, min_replicas: int, max_replicas: int, e
     return {**_precondition(ref, execution, seen), "spec": {"minReplicas": least, "maxReplicas": most}}
 
 
+def eviction(ref: ObjectRef) -> Patch:
+    """Of this pod, not of the one that has its name by then. Disruption budgets are heeded, as by `kubectl drain`."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": ref.name, "namespace": ref.namespace},
+        "deleteOptions": {"preconditions": {"uid": uid(ref.uid)}},
+    }
+
+
 def _precondition(ref: ObjectRef, execution: str, seen: str) -> Patch:
     if not 1 <= len(execution) <= 128 or not execution.isascii() or not execution.isprintable():
         raise InvalidName(f"{execution[:40]!a} cannot be the id of an execution.")

@@ -44,6 +44,10 @@ def bound(on: KubernetesCluster, namespace: str = "payments", name: str = "check
     return on.set_autoscaler_bounds(target, as_=MIRA, min_replicas=1, max_replicas=2, execution="e", seen="1")
 
 
+def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
+    on.evict(ref("Pod", namespace, name), as_=MIRA)
+
+
 class TestKubernetes(ConnectorContract):
     @pytest.fixture
     def connector(self, endpoints: Endpoints) -> KubernetesCluster:
@@ -113,12 +117,12 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: on.warnings_of(workload(name), datetime.now(UTC)),
             lambda on, name: on.budgets_of(workload(name)),
             lambda on, name: on.quotas(name),
-            *(lambda on, name, write=write: write(on, name) for write in (restart, scale, bound)),
-            *(lambda on, name, write=write: write(on, "payments", name) for write in (restart, scale, bound)),
+            *(lambda on, name, write=write: write(on, name) for write in (restart, scale, bound, evict)),
+            *(lambda on, name, write=write: write(on, "payments", name) for write in (restart, scale, bound, evict)),
         ]
 
     def writes(self) -> list[Call]:
-        return [restart, scale, bound]
+        return [restart, scale, bound, evict]
 
 
 class TestVault(ConnectorContract):
