@@ -51,6 +51,10 @@ def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
         raise CannotPlan(
             "Its update strategy is OnDelete: pods are replaced only when somebody deletes them. Evict them one by one."
         )
+    if seen.partition:
+        raise CannotPlan(
+            f"Its rollouts stop at partition {seen.partition}: pods with a lower ordinal would stay as they are. Remove it first."
+        )
     if seen.wanted == 0:
         raise CannotPlan("It has 0 replicas, so there is nothing to do. Resize it first.")
     if rolling(seen):

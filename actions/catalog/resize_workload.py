@@ -46,6 +46,9 @@ from ..workloads import (
 MOST = 1000
 DEADLINE = timedelta(minutes=10)
 
+LATE = """A step may have got no answer and not have happened yet when it is taken back. What is as before already is written once
+more, in the name of this run: then a change that arrives late finds another version of the object, and is refused."""
+
 
 class ResizeParams(Params):
     """Either replicas, or both bounds: whichever the workload has."""
@@ -204,14 +207,18 @@ class ResizeWorkload(Action[ResizeParams]):
             return self._apply_bounds(step, plan, world, run)
         seen = read_before_write(world.cluster, plan.target)
         wanted, before = int(step.args["replicas"] or 0), int(step.args["from"] or 0)
-        if seen.execution == run.id and (step in plan.steps or seen.wanted == wanted):
+        back = step in plan.revert
+        if seen.execution == run.id and (not back or seen.wanted == wanted):
             return {"replicas": seen.wanted, "generation": seen.generation}
-        if seen.wanted != before:
+        if seen.wanted != before and not (back and seen.wanted == wanted):  # see LATE
             raise Drifted(f"It has {_replicas(seen.wanted)}, not {before} as planned. Nothing was changed.")
         done = world.cluster.scale(
             seen.ref, as_=world.person, replicas=wanted, execution=run.id, seen=seen.resource_version
         )
-        return {"replicas": done.wanted, "generation": done.generation, "resourceVersion": done.resource_version}
+        return {
+            "replicas": done.wanted, "generation": done.generation, "resourceVersion": done.resource_version,
+            "ready before": seen.ready,
+        }  # fmt: skip
 
     def _apply_bounds(self, step: Step, plan: Plan, world: World, run: Run) -> Mapping[str, str | int]:
         args = step.args
@@ -220,9 +227,10 @@ class ResizeWorkload(Action[ResizeParams]):
             raise Drifted("The autoscaler was replaced by another one of the same name. Nothing was changed.")
         wanted = (int(args["min"] or 0), int(args["max"] or 0))
         bounds = (seen.min_replicas, seen.max_replicas)
-        if seen.execution == run.id and (step in plan.steps or bounds == wanted):
+        back = step in plan.revert
+        if seen.execution == run.id and (not back or bounds == wanted):
             return {"minimum": bounds[0], "maximum": bounds[1]}
-        if bounds != (args["from_min"], args["from_max"]):
+        if bounds != (args["from_min"], args["from_max"]) and not (back and bounds == wanted):  # see LATE
             raise Drifted(f"The autoscaler has {autoscaler_text(seen)}, not what was planned on. Nothing was changed.")
         done = world.cluster.set_autoscaler_bounds(
             seen.ref,
@@ -238,12 +246,15 @@ class ResizeWorkload(Action[ResizeParams]):
         return self._verify(plan, world, plan.steps[0])
 
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
+        """As before is enough: what was not ready then need not be now, and pods that failed are still on their way out."""
         return self._verify(plan, world, plan.revert[0])
 
     def _verify(self, plan: Plan, world: World, step: Step) -> Verdict:
         seen = world.cluster.read_workload(plan.target.ref.kind, plan.target.ref.namespace, plan.target.ref.name)
         pods = world.cluster.pods_of(seen)
         evidence = rollout_evidence(seen, pods)
+        if seen.ref.uid != plan.target.ref.uid:
+            return Verdict(Outcome.FAILED, "It was replaced by another object of the same name.", evidence)
         ready = f"{seen.ready} of {seen.wanted} ready"
         if step.verb == "bounds":
             bounds = world.cluster.read_autoscaler(plan.target.ref.namespace, str(step.args["autoscaler"]))
@@ -255,10 +266,13 @@ class ResizeWorkload(Action[ResizeParams]):
                 return Verdict(Outcome.WAIT, f"{ready}, the autoscaler has not moved into {low}–{high} yet", evidence)
         elif seen.wanted != step.args["replicas"]:
             return Verdict(Outcome.FAILED, f"Somebody else set {_replicas(seen.wanted)} after this run did.", evidence)
-        problem = hopeless(pods, world.current_run, world.now)
+        run, back, enough = world.current_run, step in plan.revert, seen.wanted
+        if back:
+            enough = min(enough, int(run.evidence.get("ready before", enough)))
+        problem = "" if back else hopeless(pods, run, world.now)
         if problem:
             return Verdict(Outcome.FAILED, problem, evidence)
-        if rolling(seen) or seen.ready < seen.wanted or seen.replicas != seen.wanted:
+        if rolling(seen) or seen.ready < enough or seen.replicas != seen.wanted:
             return Verdict(Outcome.WAIT, ready, evidence)
         return Verdict(Outcome.OK, ready, evidence)
 

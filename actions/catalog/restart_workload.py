@@ -1,13 +1,15 @@
 """Restart: replace every pod by a new one of the same template, as `kubectl rollout restart` does, then watch it settle.
 
-Reverting puts the old template back, so that a rollout whose pods do not come up returns to the pods that still run. There is no
-undo: after a good restart, the same version runs.
+Reverting puts the old template back, so that a rollout whose pods do not come up returns to the pods that still run. A StatefulSet
+waits for a pod that does not come up, whatever its template says by then, so there the pods of the bad revision are evicted. There
+is no undo: after a good restart, the same version runs.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from connectors.errors import Conflict, Missing, Transient
 from connectors.kubernetes import RESTARTED_AT, WorkloadSeen
 
 from ..protocol import (
@@ -79,7 +81,7 @@ class RestartWorkload(Action[RestartParams]):
             preconditions={"template": seen.template_hash},
             changes=(Change(target.label, changed_lines(seen.fields, dry.fields, {STAMP_FIELD: AT_RUN})),),
             steps=(Step("restart", f"Patch {target.ref.kind} {target.ref.name}", "restart", {"template": seen.template_hash}),),
-            revert=(Step("restore", "Put the old template back", "restore", {"stamp": before}),),
+            revert=_way_back(target, before),
             no_revert="",
             undo=None,
             no_undo="A restart has nothing to undo: the same version runs before and after.",
@@ -104,6 +106,8 @@ class RestartWorkload(Action[RestartParams]):
         seen = read_before_write(world.cluster, plan.target)
         if step.verb == "restore":
             return self._restore(step, plan, world, seen, run)
+        if step.verb == "evict":
+            return self._evict(plan, world, seen)
         if seen.execution == run.id:  # whatever came after it: this step has happened, and must not a second time
             return _patched(seen)
         if seen.template_hash != step.args["template"]:
@@ -114,9 +118,11 @@ class RestartWorkload(Action[RestartParams]):
         return {**_patched(done), "ready before": seen.ready}
 
     def _restore(self, step: Step, plan: Plan, world: World, seen: WorkloadSeen, run: Run) -> Mapping[str, str | int]:
-        if seen.template_hash == plan.preconditions["template"]:
+        as_before = seen.template_hash == plan.preconditions["template"]
+        if as_before and seen.execution == run.id:
             return _patched(seen)
-        if seen.execution != run.id or seen.restarted_at != run.stamp:
+        # As before, but not by this run: our patch may be late. Writing makes another version, which a late patch does not fit.
+        if not as_before and (seen.execution != run.id or seen.restarted_at != run.stamp):
             raise Drifted(
                 "Somebody else changed it after this run did, so the old template was not put back over their change."
             )
@@ -129,6 +135,26 @@ class RestartWorkload(Action[RestartParams]):
             seen=seen.resource_version,
         )
         return _patched(done)
+
+    def _evict(self, plan: Plan, world: World, seen: WorkloadSeen) -> Mapping[str, str | int]:
+        """Pods of a revision that is not the restored one, unless they run. Who they are is read again each time: one that went is not
+        there any more, and its successor is of the right revision.
+        """
+        if seen.template_hash != plan.preconditions["template"]:
+            raise Drifted("Somebody else changed it after it was put back, so no pod was evicted.")
+        if seen.observed_generation < seen.generation or not seen.update_revision:
+            raise Transient("The controller has not seen the restored template yet.")
+        stuck = [
+            pod
+            for pod in world.cluster.pods_of(seen)
+            if pod.template_hash != seen.update_revision and not pod.ready and not pod.terminating
+        ]
+        for pod in stuck:
+            try:
+                world.cluster.evict(pod.ref, as_=world.person)
+            except (Missing, Conflict):
+                continue  # it went by itself
+        return {"evicted": ", ".join(pod.name for pod in stuck) or "none"}
 
     def verify(self, plan: Plan, world: World) -> Verdict:
         run = world.current_run
@@ -152,6 +178,13 @@ class RestartWorkload(Action[RestartParams]):
         if rolling(seen) or seen.ready < as_before:
             return Verdict(Outcome.WAIT, ready, evidence)
         return Verdict(Outcome.OK, f"{ready}, as before", evidence)
+
+
+def _way_back(target: Target, stamp: str | None) -> tuple[Step, ...]:
+    restore = Step("restore", "Put the old template back", "restore", {"stamp": stamp})
+    if target.ref.kind != "StatefulSet":
+        return (restore,)
+    return (restore, Step("evict", "Evict the pods that did not come up", "evict"))
 
 
 def _patched(seen: WorkloadSeen) -> dict[str, str | int]:
