@@ -12,6 +12,7 @@ from django.conf import settings
 from django.utils import timezone
 from pydantic import ValidationError
 
+from audit.canonical import storable
 from connectors import registry as connectors
 from connectors.errors import ConnectorError, Missing, Transient
 from connectors.kubernetes import OPERATORS, Identity, ObjectRef
@@ -20,6 +21,9 @@ from inventory.models import Person, Workload
 from .errors import BadParams, CannotPlanNow
 from .protocol import CannotPlan, Params, Plan, Run, Target, TargetKind, World
 from .registry import AnyAction
+
+MOST_PROBLEMS = 20
+"""Somebody who sends a thousand wrong values is not helped by a thousand sentences."""
 
 
 def target_of(workload: Workload) -> Target:
@@ -61,8 +65,8 @@ def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = 
         if isinstance(problem, RecursionError):
             raise BadParams({"params": ["Nested too deeply."]}) from problem
         fields: dict[str, list[str]] = {}
-        for error in problem.errors(include_url=False, include_input=False):
-            name = ".".join(str(part) for part in error["loc"]) or "params"
+        for error in problem.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]:
+            name = storable(".".join(str(part)[:100] for part in error["loc"])) or "params"
             fields.setdefault(name, []).append(error["msg"].removeprefix("Value error, "))
         raise BadParams(fields) from problem
 
