@@ -1,0 +1,152 @@
+"""What the contract of actions is run on: for every registered action, real workloads and how to drift and spoil them.
+
+An action without a case fails `test_actions.py`. Each workload carries credentials in the places where people put them, to see that
+they go nowhere.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+
+from actions.protocol import Target, TargetKind, World
+from actions.registry import AnyAction, action_named
+from actions.workloads import rolling
+from connectors.kubernetes import Identity, KubernetesCluster, ObjectRef
+from tests.cluster import Namespace, autoscaler, eventually, workload
+
+SECRETS = (
+    "canary-password-4711",
+    "hvs.CAESIJcanaryCanaryCanaryCanary00",
+    "ghp_canaryCanaryCanaryCanaryCanary000000",
+    "postgresql://app:canary-in-url@db.example/shop",
+)
+Change = Callable[[Namespace, str], object]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`drift` changes what a plan rests on, `spoil` breaks the result, both as somebody else."""
+
+    action: str
+    kind: str
+    good: Mapping[str, Any]
+    drift: Change
+    spoil: Change
+    numbers: tuple[str, ...] = ()
+    bounds: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.action}-{self.kind}{'-bounds' if self.bounds else ''}".lower()
+
+
+def _restarted(namespace: Namespace, name: str) -> object:
+    return namespace.kubectl("rollout", "restart", name)
+
+
+def _labelled(namespace: Namespace, name: str) -> object:
+    patch = '{"spec":{"template":{"metadata":{"labels":{"drifted":"yes"}}}}}'
+    return namespace.kubectl("patch", name, "-p", patch)
+
+
+def _scaled(to: int) -> Change:
+    return lambda namespace, name: namespace.kubectl("scale", name, f"--replicas={to}")
+
+
+def _bounded(least: int, most: int) -> Change:
+    patch = f'{{"spec":{{"minReplicas":{least},"maxReplicas":{most}}}}}'
+    return lambda namespace, name: namespace.kubectl("patch", "hpa", name.partition("/")[2], "-p", patch)
+
+
+CASES = (
+    *(Case("restart-workload", kind, {}, _labelled, _restarted) for kind in ("Deployment", "StatefulSet", "DaemonSet")),
+    *(
+        Case("resize-workload", kind, {"replicas": 3}, _scaled(1), _scaled(4), ("replicas",))
+        for kind in ("Deployment", "StatefulSet")
+    ),
+    Case(
+        "resize-workload", "Deployment", {"min_replicas": 2, "max_replicas": 5}, _bounded(1, 9), _bounded(1, 7),
+        ("min_replicas", "max_replicas"), bounds=(1, 4),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class OnCluster:
+    """A `Subject` of `actions.testing`: one case, on a workload that is there."""
+
+    case: Case
+    cluster: KubernetesCluster
+    namespace: Namespace
+    name: str
+    ref: ObjectRef = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.declare()
+        seen = self.cluster.read_workload(self.case.kind, self.namespace.name, self.name)
+        object.__setattr__(self, "ref", seen.ref)
+
+    def declare(self) -> None:
+        """As it is in git, whatever was done to it."""
+        at_once = (
+            {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "100%"}}} if self.case.kind == "DaemonSet" else {}
+        )
+        made = workload(self.name, kind=self.case.kind, annotations={"example.org/deploy-token": SECRETS[2]}, **at_once)
+        template = made["spec"]["template"]
+        template["metadata"]["annotations"] |= {"example.org/token": SECRETS[1]}
+        template["spec"]["containers"][0]["env"] = [
+            {"name": "DB_PASSWORD", "value": SECRETS[0]},
+            {"name": "DATABASE", "value": SECRETS[3]},
+        ]
+        self.namespace.apply(
+            made,
+            *([autoscaler(self.name, least=self.case.bounds[0], most=self.case.bounds[1])] if self.case.bounds else []),
+        )
+
+    @property
+    def action(self) -> AnyAction:
+        return action_named(self.case.action)
+
+    @property
+    def target(self) -> Target:
+        return Target(
+            TargetKind.WORKLOAD, f"workload:{self.ref.uid}", str(self.ref), self.name, "production", self.cluster.name, self.ref
+        )  # fmt: skip
+
+    @property
+    def world(self) -> World:
+        return World(self.cluster, Identity("mira"), timezone.now(), soak_seconds=0)
+
+    @property
+    def good(self) -> Mapping[str, Any]:
+        return self.case.good
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return self.case.numbers
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return SECRETS
+
+    def effects(self) -> int:
+        """Of this workload: several share a namespace."""
+        return len([each for each in self.namespace.effects() if each["objectRef"]["name"].startswith(self.name)])
+
+    def declared(self) -> object:
+        spec = self.namespace.get(self.case.kind.lower(), self.name)["spec"]
+        return (spec, self.namespace.get("hpa", self.name)["spec"] if self.case.bounds else None)
+
+    def rest(self) -> None:
+        def still() -> bool:
+            seen = self.cluster.read_workload(self.case.kind, self.namespace.name, self.name)
+            return not rolling(seen) and seen.ready == seen.wanted == seen.replicas and not seen.unavailable
+
+        eventually(still, 60)
+
+    def drift(self) -> None:
+        self.case.drift(self.namespace, f"{self.case.kind.lower()}/{self.name}")
+
+    def spoil(self) -> None:
+        self.case.spoil(self.namespace, f"{self.case.kind.lower()}/{self.name}")

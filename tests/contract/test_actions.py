@@ -1,0 +1,47 @@
+"""Every registered action keeps the contract that a third party's has to keep, on every kind of object it works on."""
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from actions.registry import all_actions
+from actions.testing import ActionContract
+from connectors.kubernetes import KubernetesCluster
+from sandbox.stack import Endpoints
+from tests.cluster import Namespace
+from tests.contract.subjects import CASES, Case, OnCluster
+
+
+def test_every_action_has_a_case_for_every_kind_it_works_on() -> None:
+    wanted = {(action.id, kind) for action in all_actions() for kind in action.kinds}
+    assert {(case.action, case.kind) for case in CASES} == wanted, "Add cases to tests/contract/subjects.py."
+
+
+@pytest.fixture(scope="module")
+def shared_namespace(endpoints: Endpoints) -> Iterator[Namespace]:
+    made = Namespace(endpoints, f"test-{secrets.token_hex(4)}")
+    made.kubectl("create", "namespace", made.name)
+    yield made
+    made.kubectl("delete", "namespace", made.name, "--wait=false")
+
+
+@pytest.fixture(scope="module", params=CASES, ids=str)
+def case(request: pytest.FixtureRequest) -> Case:
+    found: Case = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def made(case: Case, cluster: KubernetesCluster, shared_namespace: Namespace) -> OnCluster:
+    return OnCluster(case, cluster, shared_namespace, f"shop-{secrets.token_hex(3)}")
+
+
+class TestActions(ActionContract):
+    """One workload for all tests of a case, declared anew for each."""
+
+    @pytest.fixture
+    def subject(self, made: OnCluster) -> OnCluster:
+        made.declare()
+        made.rest()
+        return made
