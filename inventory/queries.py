@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Lower
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from .models import Person, Secret, Service, Team, Workload
@@ -62,6 +62,15 @@ def named_like(services: QuerySet[Service], text: str) -> QuerySet[Service]:
     for word in text.split()[:8]:
         services = services.filter(Q(slug__icontains=word) | Q(name__icontains=word))
     return services
+
+
+def by_name(services: QuerySet[Service], *, after: str = "") -> QuerySet[Service]:
+    """As people look names up. `after` is the slug of the last one of the page before; one that is gone is the beginning."""
+    rows = services.annotate(folded=Lower("name")).order_by("folded", "slug")
+    last = Service.objects.filter(slug=after).annotate(folded=Lower("name")).values_list("folded", "slug").first()
+    if last is None:
+        return rows
+    return rows.filter(Q(folded__gt=last[0]) | Q(folded=last[0], slug__gt=last[1]))
 
 
 def live_workloads(services: Collection[Service]) -> list[Workload]:

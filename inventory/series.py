@@ -8,13 +8,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import DateTimeField, F, Func, Value
+from django.db.models import DateTimeField, F, Func, Min, Value
 from django.db.models.functions import Extract
 
 from .models import Sample, Workload
 
-SPAN = timedelta(minutes=5)
-RESTART_SPAN = timedelta(minutes=30)
+DAY = timedelta(hours=24)
+POINTS, BARS = 288, 48
+SHORTEST = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,33 @@ class Series:
     """Restarts that began within the span."""
 
 
-def series_of(workloads: Collection[Workload], *, since: datetime, span: timedelta = SPAN) -> Series:
+@dataclass(frozen=True)
+class Window:
+    """The time a chart shows: a day, or as long as we have been looking."""
+
+    since: datetime
+    until: datetime
+
+    @property
+    def span(self) -> timedelta:
+        return max(SHORTEST, (self.until - self.since) / POINTS)
+
+    @property
+    def bar(self) -> timedelta:
+        return max(2 * SHORTEST, (self.until - self.since) / BARS)
+
+
+def window_of(workloads: Collection[Workload], *, now: datetime) -> Window:
+    seen = Sample.objects.filter(workload__in=workloads, at__gte=now - DAY).aggregate(first=Min("at"))["first"]
+    return Window(now - DAY if seen is None or seen < now - DAY * 0.95 else seen, now)
+
+
+def series_of(workloads: Collection[Workload], window: Window) -> Series:
     """All of them together, in one query."""
+    since = window.since
     rows = (
         Sample.objects.filter(workload__in=workloads, at__gte=since)
-        .annotate(bin=Extract(_bin(span, since), "epoch"))
+        .annotate(bin=Extract(_bin(window.span, since), "epoch"))
         .order_by("bin", "workload_id", (F("wanted") - F("ready")).desc(), "-at")
         .distinct("bin", "workload_id")
         .values_list("workload_id", "bin", "wanted", "ready", "restarts")

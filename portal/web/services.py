@@ -1,11 +1,11 @@
 """Every service a person may see, in pages of fifty, and one service: what runs, what can be done, what changed.
 
-The list is keyset-paged by slug, so its last page costs what its first one does.
+The list is keyset-paged by name, so that nobody counts ten thousand rows to show fifty.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,15 +20,15 @@ from inventory import queries as inventory
 from inventory.models import Environment, Person, Secret, Service, Workload
 from inventory.queries import SystemState
 from inventory.samples import WANT_NOTHING
-from inventory.series import RESTART_SPAN, series_of
+from inventory.series import series_of, window_of
 
+from . import words
 from .acts import places_of
 from .board import Cell, board_of, cell_of, run_on
 from .changes import changes_of
 from .door import signed_in
 
 PAGE = 50
-DAY = timedelta(hours=24)
 LINK_ICONS = {"runbook": "book-2", "dashboard": "chart-line", "repository": "git-branch", "argo cd": "refresh"}
 
 
@@ -88,7 +88,7 @@ def services(request: HttpRequest, person: Person) -> HttpResponse:
     rows = inventory.named_like(inventory.services_visible_to(person), text)
     if only_trouble:
         rows = inventory.in_trouble(rows)
-    found = list(rows.filter(slug__gt=after).order_by("slug")[: PAGE + 1])
+    found = list(inventory.by_name(rows, after=after)[: PAGE + 1])
     context = {
         "section": "services",
         "board": board_of(found[:PAGE]),
@@ -122,11 +122,10 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "changes": changes,
         "secrets": [_age(secret, now) for secret in inventory.secrets_of(found)],
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
-        "called_by": list(found.called_by.order_by("slug").values_list("slug", flat=True)[:12]),
-        "calls": list(found.calls.order_by("slug").values_list("slug", flat=True)[:12]),
+        "called_by": list(found.called_by.order_by("name").values_list("name", flat=True)[:12]),
+        "calls": list(found.calls.order_by("name").values_list("name", flat=True)[:12]),
         "trouble": _worst(columns),
         "silent": _silent(workloads),
-        "day": [now - DAY + part * DAY / 4 for part in range(4)],
     }
     return render(request, "service.html", context)
 
@@ -162,14 +161,17 @@ def service_acts(request: HttpRequest, person: Person, slug: str) -> HttpRespons
 @signed_in
 @require_safe
 def service_series(request: HttpRequest, person: Person, slug: str) -> JsonResponse:
-    """The charts' numbers of the last 24 hours in one environment."""
+    """What the charts of one environment draw: the last day, or as much of it as we have been looking."""
     found = _visible(person, slug)
     workloads = [each for each in _live(found) if each.environment.slug == request.GET.get("on")]
-    now = timezone.now()
-    series = series_of(workloads, since=now - DAY)
+    window = window_of(workloads, now=timezone.now())
+    length = window.until - window.since
+    series = series_of(workloads, window)
     body = {
         "at": series.at, "wanted": series.wanted, "ready": series.ready, "restarted": series.restarted,
-        "from": int((now - DAY).timestamp()), "to": int(now.timestamp()), "restart_span": int(RESTART_SPAN.total_seconds()),
+        "from": int(window.since.timestamp()), "to": int(window.until.timestamp()), "bar": window.bar.total_seconds(),
+        "axis": [f"{timezone.localtime(window.since + part * length / 4):%H:%M}" for part in range(4)],
+        "length": words.roughly(length.total_seconds()), "bar_length": words.roughly(window.bar.total_seconds()),
         "now": {"ready": sum(each.ready for each in workloads), "wanted": sum(each.wanted for each in workloads)},
     }  # fmt: skip
     return JsonResponse(body)

@@ -49,20 +49,23 @@ async function show() {
   const short = seen.ready.filter((ready, index) => ready < seen.wanted[index]).length;
   const stepped = uPlot.paths.stepped({ align: 1 });
   const { now } = seen;
+  fill("length", seen.length);
+  fill("bar", seen.bar_length);
+  for (const axis of section.querySelectorAll("[data-axis]")) seen.axis.forEach((label, index) => { axis.children[index].textContent = label; });
   fill("ready", `${now.ready} of ${now.wanted}`);
   draw(places.ready, 72, [
     { stroke: colour("--ad-ink-2"), width: 1.25, fill: colour("--ad-sunken"), paths: stepped, points: { show: false } },
     { stroke: colour("--ad-ink-3"), width: 1, dash: DASH, paths: stepped, points: { show: false } },
   ], [[...seen.at, seen.to], [...seen.ready, now.ready], [...seen.wanted, now.wanted]], seen);
   places.ready.setAttribute("aria-label", short
-    ? `In ${short} spans of 5 minutes fewer replicas were ready than wanted, at most ${-low} fewer; ${now.ready} of ${now.wanted} now`
+    ? `Fewer replicas ready than wanted in ${short} of ${seen.at.length} spans, at most ${-low} fewer; ${now.ready} of ${now.wanted} now`
     : `As many replicas ready as wanted whenever we looked; ${now.ready} of ${now.wanted} now`);
 
-  const sums = perSpan(seen.at, seen.restarted, seen.restart_span, seen.from);
+  const sums = perSpan(seen.at, seen.restarted, seen.bar, seen.from);
   const total = [...sums.values()].reduce((sum, value) => sum + value, 0);
-  fill("restarts", total ? `${total} in 24 h` : "None in 24 h");
+  fill("restarts", total ? `${total} in ${seen.length}` : `None in ${seen.length}`);
   places.restarts.setAttribute("aria-label", total
-    ? `${total} container restarts; at most ${Math.max(...sums.values())} in half an hour`
+    ? `${total} container restarts; at most ${Math.max(...sums.values())} in ${seen.bar_length}`
     : "No container restarts");
   draw(places.restarts, 36, [
     { stroke: "transparent", fill: colour("--ad-ink-2"), paths: uPlot.paths.bars({ size: [0.6, 8], align: 1 }), points: { show: false } },

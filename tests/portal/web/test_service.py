@@ -107,6 +107,7 @@ def test_charts_draw_what_was_observed_and_keep_a_short_dip(people: People, sign
     elsewhere = signed_in(people.mira).get("/fragments/services/checkout/series?on=nowhere").json()
 
     assert min(series["ready"]) == 1
+    assert series["length"] == "1 h"
     assert sum(series["restarted"]) <= 2
     assert series["now"] == {"ready": 2, "wanted": 2}
     assert elsewhere["at"] == []

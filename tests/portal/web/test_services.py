@@ -34,6 +34,14 @@ def test_pages_follow_each_other_without_a_gap(people: People, signed_in: Signed
     assert found == slugs
 
 
+def test_names_are_in_the_order_people_look_them_up(people: People, signed_in: SignedIn, town: Town) -> None:
+    for slug, name in (("a", "Zebra"), ("b", "apple"), ("c", "Melon")):
+        town.service(slug, name=name)
+    assert names(signed_in(people.mira).get("/services").content.decode()) == ["b", "c", "a"]
+    assert names(signed_in(people.mira).get("/services?after=c").content.decode()) == ["a"]
+    assert names(signed_in(people.mira).get("/services?after=gone").content.decode()) == ["b", "c", "a"]
+
+
 def test_only_trouble_shows_only_trouble(people: People, signed_in: SignedIn, town: Town) -> None:
     town.workload(town.service("alright"))
     town.workload(town.service("broken"), trouble="the image cannot be pulled")
