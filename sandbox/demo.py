@@ -84,11 +84,6 @@ class Demo:
         owner = {"AFTERDECK_OWNER_DATABASE_URL": self._endpoints.postgres_owner_url}
         self._run_once("setup-database", "manage.py", "setup_database", environment=owner)
         self._say("Starting web, worker and beat")
-        celery = ("-m", "celery", "-A", "portal")
-        self._start_part(
-            "worker", *celery, "worker", "--pool=threads", "--concurrency=8", "--without-mingle", "--without-gossip"
-        )
-        self._start_part("beat", *celery, "beat", f"--schedule={self._root / 'beat-schedule'}")
         web = (
             "-m",
             "uvicorn",
@@ -98,6 +93,12 @@ class Demo:
             "--no-access-log",
         )
         self._start_part("web", *web, waits_for=f"{self.url}/healthz")
+        # After web, which is what people wait for: all three would share the same two cores for their imports.
+        celery = ("-m", "celery", "-A", "portal")
+        self._start_part(
+            "worker", *celery, "worker", "--pool=threads", "--concurrency=8", "--without-mingle", "--without-gossip"
+        )
+        self._start_part("beat", *celery, "beat", f"--schedule={self._root / 'beat-schedule'}")
         seeded = self._root / "seeded"
         if not seeded.exists():
             self._say(
