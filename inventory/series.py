@@ -6,7 +6,7 @@ Restarts are a counter that falls when a pod goes away; only its rises are resta
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import DateTimeField, F, Func, Min, Value
 from django.db.models.functions import Extract
@@ -55,7 +55,7 @@ def series_of(workloads: Collection[Workload], window: Window) -> Series:
     since = window.since
     rows = (
         Sample.objects.filter(workload__in=workloads, at__gte=since)
-        .annotate(bin=Extract(_bin(window.span, since), "epoch"))
+        .annotate(bin=Extract(_bin(window.span, since), "epoch", tzinfo=UTC))  # else in the reader's zone, hours away
         .order_by("bin", "workload_id", (F("wanted") - F("ready")).desc(), "-at")
         .distinct("bin", "workload_id")
         .values_list("workload_id", "bin", "wanted", "ready", "restarts")

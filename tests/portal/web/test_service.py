@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals.models import Vote
-from inventory.models import Sample, Secret, Vault
+from inventory.models import Person, Sample, Secret, Vault
 from tests.characters import People
 from tests.portal.web.conftest import SignedIn, Town
 
@@ -96,6 +96,7 @@ def test_secrets_are_names_and_ages(people: People, signed_in: SignedIn, town: T
 
 
 def test_charts_draw_what_was_observed_and_keep_a_short_dip(people: People, signed_in: SignedIn, town: Town) -> None:
+    Person.objects.filter(pk=people.mira.pk).update(time_zone="Asia/Tokyo")
     workload = town.workload(town.service("checkout"))
     now = timezone.now()
     for minutes, ready, restarts in ((61, 2, 5), (60, 1, 6), (59, 2, 7), (30, 2, 7)):
@@ -108,6 +109,7 @@ def test_charts_draw_what_was_observed_and_keep_a_short_dip(people: People, sign
 
     assert min(series["ready"]) == 1
     assert series["length"] == "1 h"
+    assert all(series["from"] - 1 <= at <= series["to"] for at in series["at"])
     assert sum(series["restarted"]) <= 2
     assert series["now"] == {"ready": 2, "wanted": 2}
     assert elsewhere["at"] == []
