@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.action.address_of` makes it), requests,
-request (id), queue, audit, sign-in, sign-out, profile, theme, palette, live, healthz, readyz.
+request (id), queue, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path
@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("portal.web.audit")),
     path("", include("portal.web.palette")),
     path("", include("portal.web.profile")),
+    path("", include("portal.web.tokens")),
     path("", include("portal.web.signin")),
     path("", include("portal.web.live")),
     path("", include("portal.web.health")),
