@@ -39,18 +39,17 @@ def keep_catalog(catalog: Catalog, *, source: str, actor: Actor, at: datetime) -
     new = set(slugs) - services.keys()
     changed = {entry.slug: _write(entry, services, teams, actor, at, ignored) for entry in catalog.services}
     for slug in _calls(catalog.services, services, ignored):
-        changed[slug].append("calls")
+        changed[slug] = [*(changed[slug] or ()), "calls"]
     for slug, what in changed.items():
-        service = services[slug]
-        if service.imported_at != at and not what:
+        if what is None:
             continue
+        service = services[slug]
         sentence = "new" if slug in new else f"changed {', '.join(what)}" if what else "taken over as it is"
         owner = service.team.slug if service.team else ""
         details: dict[str, object] = {"source": source, "fields": what, "owner": owner}
         writer.record(Event("service.imported", actor, f"{sentence}, from {source}", About(service=slug), details))
         done.append(f"service {slug}: {sentence}, owned by {owner or 'nobody'}")
-    unchanged = sum(1 for slug, what in changed.items() if services[slug].imported_at != at and not what)
-    return Imported(tuple(done), tuple(ignored), unchanged)
+    return Imported(tuple(done), tuple(ignored), unchanged=sum(what is None for what in changed.values()))
 
 
 def _write(
@@ -60,14 +59,14 @@ def _write(
     actor: Actor,
     at: datetime,
     ignored: list[str],
-) -> list[str]:
-    """Make a row say what the catalog says, and settle it. Returns the names of what has changed."""
+) -> list[str] | None:
+    """Make a row say what the catalog says, and settle it. Returns what has changed, `None` when it was settled as it is."""
     known = services.get(entry.slug)
     service = services.setdefault(entry.slug, Service(slug=entry.slug, name=entry.slug))
     former = service.team
     differences = _differences(entry, service, teams, ignored)
     if known is not None and known.imported_at is not None and not differences:
-        return []
+        return None
     for name, value in differences.items():
         setattr(service, name, value)
     service.imported_at = at

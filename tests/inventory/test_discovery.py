@@ -47,7 +47,7 @@ def pods(*reasons: str, healthy: int = 0) -> Pods:
 
 
 def pod(owner: str = "api-5d7", *, kind: str = "ReplicaSet", **fields: Any) -> PodSeen:
-    values = {
+    values: dict[str, Any] = {
         "namespace": "payments-production", "name": "p", "uid": "p", "phase": "Running", "ready": True, "restarts": 0, "trouble": "",
         "message": "", "template_hash": "5d7", "owner_uid": "r", "owner_kind": kind, "owner_name": owner, "created_at": NOON, "node": "n",
     }  # fmt: skip
