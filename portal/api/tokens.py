@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from hashlib import sha256
 
+import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -50,6 +51,7 @@ class TokenAuthentication(BaseAuthentication):
         if not token.person.is_active:
             raise AuthenticationFailed("The account of this token is closed.")
         _note_use(token)
+        structlog.contextvars.bind_contextvars(user_id=token.person_id, token_id=token.pk)
         return token.person, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -2,12 +2,12 @@
 
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
-from drf_spectacular.views import SpectacularAPIView
 
 from actions.registry import all_actions
 
 from . import schema
 from .views import account, actions, audit, inventory, requests
+from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
 
@@ -54,7 +54,7 @@ urlpatterns = [
     path("audit/events", audit.Events.as_view()),
     path("audit/events.csv", audit.CsvExport.as_view()),
     path("audit/events.jsonl", audit.JsonLinesExport.as_view()),
-    path("schema", SpectacularAPIView.as_view()),
+    path("schema", Description.as_view()),
     path("<anything:rest>", NoSuchEndpoint.as_view()),
 ]
 __all__ = ["schema", "urlpatterns"]

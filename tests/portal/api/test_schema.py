@@ -48,9 +48,21 @@ def test_every_operation_takes_a_token_or_a_session(described: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    ("accept", "kind"),
-    [("application/vnd.oai.openapi", "application/vnd.oai.openapi"), ("application/json", "application/json")],
-)
-def test_the_description_is_served_to_everybody(database: None, accept: str, kind: str) -> None:
-    answer = APIClient().get("/api/schema", headers={"Accept": accept})
-    assert (answer.status_code, answer["Content-Type"].partition(";")[0]) == (200, kind)
+    ("query", "accept", "kind"),
+    [
+        ("", "*/*", "application/vnd.oai.openapi"), ("", "application/yaml", "application/yaml"),
+        ("", "application/json", "application/json"), ("?format=json", "*/*", "application/vnd.oai.openapi+json"),
+    ],
+)  # fmt: skip
+def test_the_description_is_served_to_everybody(database: None, query: str, accept: str, kind: str) -> None:
+    answer = APIClient().get(f"/api/schema{query}", headers={"Accept": accept})
+    assert (answer.status_code, answer["Content-Type"]) == (200, kind)
+    assert yaml.safe_load(answer.content)["info"]["title"] == "Afterdeck"
+
+
+def test_what_is_wrong_with_a_call_for_the_description_is_a_problem(database: None) -> None:
+    client = APIClient()
+    answers = [client.post("/api/schema"), client.get("/api/schema", headers={"Accept": "image/png"})]
+    assert [(each.status_code, each["Content-Type"]) for each in answers] == [
+        (405, "application/problem+json"), (406, "application/problem+json"),
+    ]  # fmt: skip
