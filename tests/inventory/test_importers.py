@@ -1,5 +1,6 @@
 """An import makes the inventory say what the catalog says, once, and says what it did."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from audit.events import SYSTEM
 from audit.models import EventRow
 from inventory.catalog import read
+from inventory.claims import Claims
 from inventory.importers import Imported, keep_catalog
 from inventory.models import Cluster, Service, Team
 from inventory.services import keep_cluster
@@ -96,6 +98,17 @@ def test_a_catalog_hands_a_service_over_and_annotations_cannot_take_it_back(row:
     assert Service.objects.get().team == Team.objects.get(slug="payments")
     event = EventRow.objects.get(verb="service.owner_changed")
     assert event.summary == "from data to payments"
+
+
+def test_annotations_only_fill_what_a_catalog_left_empty(row: Cluster) -> None:
+    imports(PAYMENTS, CHECKOUT, LEDGER)
+    claims = Claims(description="From the cluster", links={"Wiki": "https://example.com"}, tier=2, name="Renamed")
+    keep_cluster(row, [replace(sighting(name), claims=claims) for name in ("checkout", "ledger")], at=NOON)
+
+    checkout, ledger = Service.objects.order_by("slug")
+    assert (checkout.name, checkout.description, checkout.tier) == ("Checkout API", "Takes money", 1)
+    assert list(checkout.links) == ["Runbook"]
+    assert (ledger.description, ledger.links) == ("From the cluster", {"Wiki": "https://example.com"})
 
 
 @pytest.mark.parametrize(
