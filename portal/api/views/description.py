@@ -13,7 +13,6 @@ from drf_spectacular.renderers import (
     OpenApiYamlRenderer,
     OpenApiYamlRenderer2,
 )
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -28,11 +27,13 @@ class Description(APIView):
     renderer_classes = [OpenApiYamlRenderer, OpenApiYamlRenderer2, OpenApiJsonRenderer, OpenApiJsonRenderer2]
 
     def get(self, request: Request) -> HttpResponse:
-        renderer = request.accepted_renderer
-        return HttpResponse(described(type(renderer)), content_type=renderer.media_type)
+        media_type = request.accepted_renderer.media_type
+        return HttpResponse(described(media_type), content_type=media_type)
 
 
 @cache
-def described(renderer: type[BaseRenderer]) -> bytes:
-    rendered = renderer().render(SchemaGenerator().get_schema(request=None, public=True), renderer_context={})
+def described(media_type: str) -> bytes:
+    renderer = next(each for each in Description.renderer_classes if each.media_type == media_type)
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # the library is not typed
+    rendered = renderer().render(schema, renderer_context={})
     return rendered.encode() if isinstance(rendered, str) else bytes(rendered)
