@@ -5,6 +5,7 @@ account, `mira-admin`, that is in the approvers' group: the same person, so it n
 """
 
 import time
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -82,6 +83,15 @@ class Shop:
         self.production = Environment.objects.create(slug="production", criticality=3, position=3)
         self.staging = Environment.objects.create(slug="staging", criticality=1, position=1)
         self._row = Cluster.objects.create(name="sandbox", simulated=True, seen_at=timezone.now())
+
+    def at(self, namespace: Namespace) -> "Shop":
+        """The same shop in another namespace."""
+        there = copy(self)
+        there.namespace = namespace
+        return there
+
+    def rename_cluster(self, name: str) -> None:
+        Cluster.objects.filter(pk=self._row.pk).update(name=name)
 
     def knows(self, name: str, *, kind: str = "Deployment", environment: Environment | None = None) -> Workload:
         """The inventory's row of a workload that is in the namespace."""

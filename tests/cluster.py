@@ -5,7 +5,8 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,6 +66,15 @@ class Namespace:
             and "dryRun" not in entry["requestURI"]
             and entry.get("responseStatus", {}).get("code", 0) < 300
         ]
+
+
+@contextmanager
+def made_namespace(endpoints: Endpoints) -> Iterator[Namespace]:
+    """For as long as it is open, for a test or for all tests of a module."""
+    made = Namespace(endpoints, f"test-{secrets.token_hex(4)}")
+    made.kubectl("create", "namespace", made.name)
+    yield made
+    made.kubectl("delete", "namespace", made.name, "--wait=false")
 
 
 def workload(

@@ -4,7 +4,6 @@
 where nothing has to commit.
 """
 
-import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,7 @@ from portal.database import tables_of_ours
 from sandbox.stack import Endpoints, Stack
 from tests import environment
 from tests.characters import People, Shop, make_people
-from tests.cluster import Namespace, workload
+from tests.cluster import Namespace, made_namespace, workload
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +63,8 @@ def cluster(endpoints: Endpoints) -> KubernetesCluster:
 
 @pytest.fixture
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
-    made = Namespace(endpoints, f"test-{secrets.token_hex(4)}")
-    made.kubectl("create", "namespace", made.name)
-    yield made
-    made.kubectl("delete", "namespace", made.name, "--wait=false")
+    with made_namespace(endpoints) as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from actions.registry import all_actions
 from actions.testing import ActionContract
 from connectors.kubernetes import KubernetesCluster
 from sandbox.stack import Endpoints
-from tests.cluster import Namespace
+from tests.cluster import Namespace, made_namespace
 from tests.contract.subjects import CASES, Case, OnCluster
 
 
@@ -20,10 +20,8 @@ def test_every_action_has_a_case_for_every_kind_it_works_on() -> None:
 
 @pytest.fixture(scope="module")
 def shared_namespace(endpoints: Endpoints) -> Iterator[Namespace]:
-    made = Namespace(endpoints, f"test-{secrets.token_hex(4)}")
-    made.kubectl("create", "namespace", made.name)
-    yield made
-    made.kubectl("delete", "namespace", made.name, "--wait=false")
+    with made_namespace(endpoints) as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=CASES, ids=str)
