@@ -3,10 +3,12 @@
 Nothing here changes anything outside: actions read and dry-run through the connector.
 """
 
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
 from django.conf import settings
 from django.utils import timezone
@@ -14,7 +16,7 @@ from pydantic import ValidationError
 
 from audit.canonical import storable
 from connectors import registry as connectors
-from connectors.errors import ConnectorError, Missing, Transient
+from connectors.errors import Conflict, ConnectorError, Missing, Transient
 from connectors.kubernetes import OPERATORS, Identity, ObjectRef
 from inventory.models import Person, Workload
 
@@ -24,6 +26,8 @@ from .registry import AnyAction
 
 MOST_PROBLEMS = 20
 """Somebody who sends a thousand wrong values is not helped by a thousand sentences."""
+
+CONFLICT_TRIES = 5
 
 
 def target_of(workload: Workload) -> Target:
@@ -59,6 +63,8 @@ def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = 
     Raises `BadParams` with the field and the reason.
     """
     model: type[Params] = action.params
+    if from_form and (odd := _odd_numbers(model, raw)):
+        raise BadParams(odd)
     try:
         return model.model_validate_strings(raw) if from_form else model.model_validate(raw)
     except (ValidationError, RecursionError) as problem:
@@ -71,6 +77,16 @@ def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = 
         raise BadParams(fields) from problem
 
 
+def _odd_numbers(model: type[Params], form: Mapping[str, str]) -> dict[str, list[str]]:
+    """Pydantic would also read 1_0, 1.0 and the digits of other scripts."""
+    return {
+        name: ["Write a whole number in digits, such as 4"]
+        for name, field in model.model_fields.items()
+        if name in form and int in (field.annotation, *get_args(field.annotation))
+        and not re.fullmatch(r" *-?[0-9]{1,18} *", form[name])
+    }  # fmt: skip
+
+
 def make_plan(action: AnyAction, target: Target, params: Params, world: World) -> Plan:
     """Ask the action for its plan. Raises `CannotPlanNow` with one sentence, whatever went wrong outside."""
     if target.ref.kind not in action.kinds:
@@ -78,7 +94,7 @@ def make_plan(action: AnyAction, target: Target, params: Params, world: World) -
             f"{action.title} works on {', '.join(action.kinds)}. {target.label} is a {target.ref.kind}."
         )
     try:
-        return _tidy(action.plan(target, params, world))
+        return _tidy(_plan(action, target, params, world))
     except CannotPlan as refusal:
         raise CannotPlanNow(str(refusal)) from refusal
     except ConnectorError as problem:
@@ -86,6 +102,14 @@ def make_plan(action: AnyAction, target: Target, params: Params, world: World) -
             f" The server said: {problem.detail}" if problem.detail and problem.detail not in problem.sentence else ""
         )
         raise CannotPlanNow(f"{problem.sentence}{detail}", temporary=isinstance(problem, Transient)) from problem
+
+
+def _plan(action: AnyAction, target: Target, params: Params, world: World) -> Plan:
+    """A status that moves between the read and the dry run is a conflict that says nothing about the plan: read again."""
+    for _ in range(CONFLICT_TRIES - 1):
+        with suppress(Conflict):
+            return action.plan(target, params, world)
+    return action.plan(target, params, world)
 
 
 def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Any]:

@@ -59,7 +59,7 @@ def action_named(action_id: str) -> AnyAction:
     try:
         return _actions[action_id]
     except KeyError:
-        raise UnknownAction(f"There is no action {action_id!r}. Known: {', '.join(sorted(_actions))}.") from None
+        raise UnknownAction(f"There is no action {action_id[:64]!r}. Known: {', '.join(sorted(_actions))}.") from None
 
 
 def title_of(action_id: str) -> str:
