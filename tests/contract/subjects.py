@@ -89,10 +89,9 @@ class OnCluster:
 
     def declare(self) -> None:
         """As it is in git, whatever was done to it."""
-        at_once = (
-            {"updateStrategy": {"rollingUpdate": {"maxUnavailable": "100%"}}} if self.case.kind == "DaemonSet" else {}
-        )
-        made = workload(self.name, kind=self.case.kind, annotations={"example.org/deploy-token": SECRETS[2]}, **at_once)
+        made = workload(self.name, kind=self.case.kind, annotations={"example.org/deploy-token": SECRETS[2]})
+        if self.case.kind == "DaemonSet":
+            made["spec"]["updateStrategy"] = {"rollingUpdate": {"maxUnavailable": "100%"}}
         template = made["spec"]["template"]
         template["metadata"]["annotations"] |= {"example.org/token": SECRETS[1]}
         template["spec"]["containers"][0]["env"] = [
