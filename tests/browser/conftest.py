@@ -29,7 +29,8 @@ def sign_in(browser: Browser, afterdeck: Demo) -> Iterator[SignIn]:
     pages, errors = [], list[str]()
 
     def opened(username: str) -> Page:
-        page = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=afterdeck.url).new_page()
+        context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=afterdeck.url, locale="en-GB")
+        page = context.new_page()
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto("/sign-in")

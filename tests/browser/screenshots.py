@@ -30,6 +30,7 @@ def _person(browser: Browser, started: Demo, username: str, *, phone: bool = Fal
     context = browser.new_context(
         viewport=PHONE if phone else DESKTOP,  # type: ignore[arg-type]  # Playwright's TypedDict
         base_url=started.url,
+        locale="en-GB",
         color_scheme="dark" if dark else "light",
     )
     page = context.new_page()
