@@ -13,7 +13,6 @@ from typing import Any
 import structlog
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.db.models import Q
 
 from audit import writer
 from audit.events import SYSTEM, About, Actor, Event
@@ -102,9 +101,9 @@ def keep_cluster(cluster: Cluster, sightings: Sequence[Sighting], *, at: datetim
         sighting.ref.uid: _row(cluster, sighting, services[sighting.service], environments[sighting.environment], at)
         for sighting in sightings
     }
-    before = {row.uid: row for row in Workload.objects.filter(Q(gone_at=None) | Q(uid__in=list(rows)), cluster=cluster)}
+    before = {row.uid: row for row in Workload.objects.filter(cluster=cluster, gone_at=None)}
     written = [row for uid, row in rows.items() if uid not in before or _differs(before[uid], row)]
-    # One statement writes new and changed rows alike, and tells the keys of both.
+    # One statement writes rows that are new, changed or back again, and tells the keys of all.
     Workload.objects.bulk_create(
         written,
         BATCH,
