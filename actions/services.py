@@ -275,8 +275,8 @@ def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Exec
     if not note:
         raise BadParams({"note": ["Say what you saw, so that the record can be trusted."]})
     execution = Execution.objects.filter(request=request).first()
-    if execution is None:
-        raise TooLate("There is no run to resolve.")
+    if execution is None or execution.state != ExecutionState.NEEDS_HUMAN:
+        raise TooLate("This run does not wait for a person.")
     try:
         return lifecycle.move(
             execution, to=outcome, actor=actor_of(actor), summary=note[:200], details={"note": note},
