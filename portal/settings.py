@@ -177,7 +177,7 @@ SPECTACULAR_SETTINGS = {
         "RequestState": "actions.states.RequestState",
         "RunState": "actions.states.ExecutionState",
         "RoundState": "approvals.models.Round.State",
-        "OfferState": "portal.api.serializers.OFFER_STATES",
+        "OfferState": "portal.api.serializers.plans.OFFER_STATES",
         "Effect": "approvals.facts.Effect",
         "Scope": "portal.models.Scope",
     },

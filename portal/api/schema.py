@@ -9,7 +9,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from pydantic.json_schema import model_json_schema
 
 from .errors import MEDIA_TYPE
-from .serializers import ProblemSerializer
+from .serializers.base import ProblemSerializer
 
 
 class OperationSchema(AutoSchema):

@@ -34,6 +34,7 @@ urlpatterns = [
     path("services/<name:slug>", inventory.ServiceDetail.as_view()),
     path("workloads", inventory.Workloads.as_view()),
     path("workloads/<int:workload>", inventory.WorkloadDetail.as_view()),
+    path("workloads/<int:workload>/series", inventory.SeriesDetail.as_view()),
     path("workloads/<int:workload>/offers", inventory.Offers.as_view()),
     path("actions", actions.Actions.as_view()),
     path("actions/<name:action>", actions.ActionDetail.as_view()),

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from inventory.models import Team
 from portal.api.bodies import TokenBody, read
-from portal.api.serializers import MeSerializer, NewTokenSerializer, TokenSerializer
+from portal.api.serializers.account import MeSerializer, NewTokenSerializer, TokenSerializer
 from portal.api.tokens import issue, revoke
 from portal.models import ApiToken
 

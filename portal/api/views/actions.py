@@ -11,7 +11,7 @@ from actions import services
 from actions.errors import NotFound
 from actions.registry import AnyAction, UnknownAction, action_named, all_actions
 from portal.api.bodies import PREVIEWS, PreviewBody, camel, read
-from portal.api.serializers import ActionSerializer, PreviewSerializer
+from portal.api.serializers.plans import ActionSerializer, PreviewSerializer
 from portal.models import Scope
 
 from .endpoint import Endpoint

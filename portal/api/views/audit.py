@@ -14,7 +14,8 @@ from audit import queries
 from audit.export import Format
 from audit.queries import Filter
 from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
-from portal.api.serializers import EventSerializer, listing
+from portal.api.serializers.account import EventSerializer
+from portal.api.serializers.base import listing
 from portal.models import Scope
 from portal.record import exported, seen_by
 

@@ -11,16 +11,18 @@ from actions.registry import all_actions
 from actions.ruling import standing_of
 from inventory import queries
 from inventory.models import Cluster, Environment, Workload
+from inventory.series import series_of, window_of
 from portal.api.paging import PageQuery, page_of, position_in, read_query
-from portal.api.serializers import (
+from portal.api.serializers.base import listing
+from portal.api.serializers.inventory import (
     ClusterSerializer,
     EnvironmentSerializer,
-    OfferSerializer,
+    SeriesSerializer,
     ServiceDetailSerializer,
     ServiceSerializer,
     WorkloadSerializer,
-    listing,
 )
+from portal.api.serializers.plans import OfferSerializer
 from portal.web.acts import act_of
 
 from .endpoint import Endpoint
@@ -105,6 +107,13 @@ class WorkloadDetail(Endpoint):
     @extend_schema(operation_id="getWorkload", responses=WorkloadSerializer)
     def get(self, request: Request, workload: int) -> Response:
         return Response(WorkloadSerializer(_workload(self, workload)).data)
+
+
+class SeriesDetail(Endpoint):
+    @extend_schema(operation_id="getSeries", responses=SeriesSerializer)
+    def get(self, request: Request, workload: int) -> Response:
+        row = _workload(self, workload)
+        return Response(SeriesSerializer(series_of([row], window_of([row], now=timezone.now()))).data)
 
 
 class Offers(Endpoint):

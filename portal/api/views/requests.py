@@ -22,13 +22,9 @@ from inventory.models import Person
 from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read
 from portal.api.errors import IdempotencyKeyReused
 from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
-from portal.api.serializers import (
-    PreviewSerializer,
-    QueueSerializer,
-    RequestDetailSerializer,
-    RequestSerializer,
-    listing,
-)
+from portal.api.serializers.base import listing
+from portal.api.serializers.plans import PreviewSerializer
+from portal.api.serializers.requests import QueueSerializer, RequestDetailSerializer, RequestSerializer
 from portal.models import Scope
 
 from .endpoint import Endpoint

@@ -21,6 +21,7 @@ ROUTES = {
     ("GET", "/api/services/ledger"): Scope.READ,
     ("GET", "/api/workloads"): Scope.READ,
     ("GET", "/api/workloads/1"): Scope.READ,
+    ("GET", "/api/workloads/1/series"): Scope.READ,
     ("GET", "/api/workloads/1/offers"): Scope.READ,
     ("GET", "/api/actions"): Scope.READ,
     ("GET", "/api/actions/restart-workload"): Scope.READ,
@@ -115,7 +116,9 @@ def test_lists_show_what_the_person_sees(
     assert sorted(each["service"] for each in workloads) == sees
 
 
-@pytest.mark.parametrize("path", ["/api/services/ledger", "/api/workloads/{id}", "/api/workloads/{id}/offers"])
+@pytest.mark.parametrize(
+    "path", ["/api/services/ledger", "/api/workloads/{id}", "/api/workloads/{id}/offers", "/api/workloads/{id}/series"]
+)
 def test_an_outsider_is_not_told_that_it_exists(ghost: Workload, people: People, script: Caller, path: str) -> None:
     outsider, owner, path = script(people.leila), script(people.mira), path.format(id=ghost.pk)
     assert owner.get(path).status_code == 200

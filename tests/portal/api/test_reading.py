@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from audit import writer
 from audit.events import SYSTEM, About, Event
-from inventory.models import Cluster, Service, Workload
+from inventory.models import Cluster, Sample, Secret, Service, Vault, Workload
 from tests.characters import People
 from tests.portal.api.conftest import Caller
 from tests.portal.api.rows import make_request, make_workload
@@ -101,6 +101,29 @@ def test_workloads_are_filtered(ghost: Workload, people: People, script: Caller,
     Workload.objects.filter(pk=make_workload("old", "payments").pk).update(gone_at=timezone.now())
     items = script(people.mira).get(f"/api/workloads?{query}").json()["items"]
     assert sorted(row["service"] for row in items) == found
+
+
+def test_a_service_names_its_secrets_and_never_a_value(ghost: Workload, people: People, script: Caller) -> None:
+    vault = Vault.objects.create(name="sandbox")
+    Secret.objects.create(
+        vault=vault, mount="secret", path="payments/ledger", kind=Secret.Kind.KV2, service=ghost.service, version=3,
+        seen_at=timezone.now(),
+    )  # fmt: skip
+    (secret,) = script(people.mira).get("/api/services/ledger").json()["secrets"]
+    assert (secret["vault"], secret["mount"], secret["path"], secret["version"]) == (
+        "sandbox",
+        "secret",
+        "payments/ledger",
+        3,
+    )
+
+
+def test_a_series_is_what_was_sampled(ghost: Workload, people: People, script: Caller) -> None:
+    now = timezone.now()
+    for minutes, ready in ((60, 2), (30, 1), (1, 2)):
+        Sample.objects.create(workload=ghost, at=now - timedelta(minutes=minutes), wanted=2, ready=ready, restarts=0)
+    series = script(people.mira).get(f"/api/workloads/{ghost.pk}/series").json()
+    assert (series["wanted"], series["ready"], len(series["at"])) == ([2, 2, 2], [2, 1, 2], 3)
 
 
 def test_links_lead_to_https_only(ghost: Workload, people: People, script: Caller) -> None:

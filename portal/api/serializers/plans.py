@@ -1,0 +1,139 @@
+"""Actions, and what one would do: the plan as it is signed, what is known around it, and what the policy answers."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from actions.registry import AnyAction
+from actions.services import Preview
+from approvals.facts import Effect
+
+from .base import Output, PersonSerializer, RiskField
+
+OFFER_STATES = ["allowed", "needed", "denied", "unknown"]
+EFFECTS = [(effect.value, effect.name) for effect in Effect]
+
+
+class ActionSerializer(Output):
+    id = serializers.CharField()
+    title = serializers.CharField()
+    risk = RiskField()
+    target = serializers.CharField()
+    kinds = serializers.ListField(child=serializers.CharField(), help_text="Kinds of workload it works on")
+    params = serializers.SerializerMethodField(help_text="JSON Schema of the parameters")
+
+    def get_params(self, action: AnyAction) -> dict[str, Any]:
+        schema: dict[str, Any] = action.params.model_json_schema()
+        return schema
+
+
+class AnswerSerializer(Output):
+    rule = serializers.CharField()
+    effect = serializers.ChoiceField(choices=EFFECTS)
+    because = serializers.CharField()
+
+
+class RequirementSerializer(Output):
+    rule = serializers.CharField()
+    count = serializers.IntegerField()
+    of = serializers.CharField()
+    people = PersonSerializer(many=True)
+
+
+class RulingSerializer(Output):
+    """What the policy answers, and each rule that had a say. `policy_digest` names the policy that answered."""
+
+    effect = serializers.ChoiceField(choices=EFFECTS)
+    headline = serializers.CharField()
+    why = serializers.CharField()
+    answers = AnswerSerializer(many=True)
+    requirements = RequirementSerializer(many=True)
+    policy_digest = serializers.CharField()
+
+
+class OfferSerializer(Output):
+    """An action that a workload can have, and what the policy would answer before anybody asks, to the least it can do."""
+
+    action = serializers.CharField(source="action.id")
+    title = serializers.CharField(source="action.title")
+    state = serializers.ChoiceField(choices=OFFER_STATES)
+    answer = serializers.CharField()
+    why = serializers.CharField()
+    rules = serializers.ListField(child=serializers.CharField())
+
+
+class ObjectSerializer(Output):
+    kind = serializers.CharField()
+    namespace = serializers.CharField()
+    name = serializers.CharField()
+    uid = serializers.CharField()
+
+
+class TargetSerializer(Output):
+    kind = serializers.CharField()
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field's name; the class keeps its own `label`
+    service = serializers.CharField()
+    environment = serializers.CharField()
+    cluster = serializers.CharField()
+    object = ObjectSerializer()
+
+
+class LineSerializer(Output):
+    path = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+
+class ChangeSerializer(Output):
+    object = serializers.CharField()
+    lines = LineSerializer(many=True)
+
+
+class StepSerializer(Output):
+    id = serializers.CharField()
+    title = serializers.CharField()
+    verb = serializers.CharField()
+    args = serializers.DictField()
+
+
+class PlanSerializer(Output):
+    """Everything that is signed: `digest` beside it is the SHA-256 of this object's RFC 8785 text."""
+
+    action = serializers.CharField()
+    target = TargetSerializer()
+    params = serializers.DictField()
+    summary = serializers.CharField()
+    preconditions = serializers.DictField()
+    changes = ChangeSerializer(many=True)
+    steps = StepSerializer(many=True)
+    revert = StepSerializer(many=True)
+    no_revert = serializers.CharField()
+    undo = serializers.DictField(allow_null=True)
+    no_undo = serializers.CharField()
+    irreversible = serializers.ListField(child=serializers.CharField())
+    eject = serializers.ListField(child=serializers.CharField(), help_text="The same by hand")
+    soak_seconds = serializers.IntegerField()
+    deadline_seconds = serializers.IntegerField()
+
+
+class ImpactSerializer(Output):
+    label = serializers.CharField()  # type: ignore[assignment]  # a field's name; the class keeps its own `label`
+    figure = serializers.CharField()
+    meaning = serializers.CharField()
+    worry = serializers.BooleanField()
+
+
+class PreviewSerializer(Output):
+    """What would happen and who would have to agree, if this were asked for now. Nothing was written."""
+
+    plan = serializers.SerializerMethodField()
+    digest = serializers.CharField(source="plan.digest")
+    impact = ImpactSerializer(many=True, source="plan.impact")
+    ruling = RulingSerializer()
+    planned_in_ms = serializers.IntegerField()
+
+    @extend_schema_field(PlanSerializer)
+    def get_plan(self, seen: Preview) -> dict[str, Any]:
+        return seen.plan.content()

@@ -1,0 +1,120 @@
+"""Requests: the question, the votes, the run and its journal."""
+
+import json
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from actions.compare import compare
+from actions.models import Execution, JournalEntry
+from actions.models import Request as ActionRequest
+from actions.states import ExecutionState, RequestState
+from approvals.facts import ruling_from
+from approvals.models import Round, Vote
+
+from .base import Output, PersonSerializer, RiskField
+from .plans import ImpactSerializer, PlanSerializer, RequirementSerializer, RulingSerializer
+
+
+class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
+    """`state` is where the question stands, `run` where the doing stands, null before there is any."""
+
+    service = serializers.CharField(source="service.slug")
+    environment = serializers.CharField(source="environment.slug")
+    workload = serializers.IntegerField(source="workload_id", allow_null=True)
+    target = serializers.CharField(source="target_label")
+    params = serializers.DictField()
+    risk = RiskField()
+    requester = PersonSerializer()
+    state = serializers.ChoiceField(choices=RequestState.choices)
+    run = serializers.ChoiceField(choices=ExecutionState.choices, source="execution.state", allow_null=True)
+    undo_of = serializers.IntegerField(source="undo_of_id", allow_null=True)
+
+    class Meta:
+        model = ActionRequest
+        fields = [
+            "id", "action", "service", "environment", "workload", "target", "params", "summary", "reason", "risk", "requester",
+            "entrance", "state", "run", "digest", "undo_of", "created_at", "decided_at",
+        ]  # fmt: skip
+
+
+class VoteSerializer(serializers.ModelSerializer[Vote]):
+    voter = PersonSerializer()
+
+    class Meta:
+        model = Vote
+        fields = ["voter", "decision", "digest", "note", "at"]
+
+
+class RoundSerializer(serializers.ModelSerializer[Round]):
+    requirements = RequirementSerializer(many=True)
+    votes = VoteSerializer(many=True)
+
+    class Meta:
+        model = Round
+        fields = ["state", "digest", "requirements", "votes", "opened_at", "closed_at", "expires_at"]
+
+
+class JournalEntrySerializer(serializers.ModelSerializer[JournalEntry]):
+    evidence = serializers.DictField()
+
+    class Meta:
+        model = JournalEntry
+        fields = ["phase", "step", "title", "status", "detail", "evidence", "started_at", "ended_at"]
+
+
+class ExecutionSerializer(serializers.ModelSerializer[Execution]):
+    cancel_requested_by = PersonSerializer(allow_null=True)
+    observed = serializers.DictField()
+    journal = JournalEntrySerializer(many=True)
+
+    class Meta:
+        model = Execution
+        fields = [
+            "id", "state", "cause", "stamp", "attempts", "observed", "cancel_requested_by", "queued_at", "started_at", "applied_at",
+            "ended_at", "journal",
+        ]  # fmt: skip
+
+
+class DifferenceSerializer(Output):
+    label = serializers.CharField()  # type: ignore[assignment]  # a field's name; the class keeps its own `label`
+    agreed = serializers.CharField()
+    now = serializers.CharField()
+
+
+class RequestDetailSerializer(RequestSerializer):
+    plan = serializers.SerializerMethodField()
+    impact = ImpactSerializer(many=True)
+    ruling = serializers.SerializerMethodField()
+    approval = RoundSerializer(source="round", allow_null=True)
+    execution = ExecutionSerializer(allow_null=True)
+    differences = serializers.SerializerMethodField(
+        help_text="Of a stale request: what was agreed, and what would happen now"
+    )
+
+    class Meta(RequestSerializer.Meta):
+        fields = [*RequestSerializer.Meta.fields, "plan", "impact", "ruling", "approval", "execution", "differences"]
+
+    @extend_schema_field(PlanSerializer)
+    def get_plan(self, request: ActionRequest) -> Any:
+        return json.loads(request.plan_text)
+
+    @extend_schema_field(RulingSerializer)
+    def get_ruling(self, request: ActionRequest) -> Any:
+        return RulingSerializer(ruling_from(request.ruling)).data
+
+    @extend_schema_field(DifferenceSerializer(many=True))
+    def get_differences(self, request: ActionRequest) -> list[dict[str, str]]:
+        if not request.stale_plan_text:
+            return []
+        found = compare(request.plan_text, request.stale_plan_text)
+        return [{"label": line.label, "agreed": line.agreed, "now": line.now} for line in found]
+
+
+class QueueSerializer(Output):
+    """Open requests, riskiest first, then oldest. `others_decide` are those that this person sees and cannot decide."""
+
+    to_decide = RequestSerializer(many=True)
+    others_decide = RequestSerializer(many=True)
+    unclear = RequestSerializer(many=True, help_text="Runs that wait until a person says what is true")
