@@ -89,26 +89,29 @@ def test_a_form_that_says_what_is_true_already_is_no_error(checkout: Workload, m
     assert "Needs 1 of 2 approvers" in page
 
 
-@pytest.mark.parametrize(
-    ("typed", "said"),
-    [("-1", "At least 0."), ("1001", "At most 1000."), ("1.0", "whole number"), ("\uff14", "whole number"), ("9" * 5000, "whole number"),
-     ("<img onerror=x>", "whole number"), ("", "give either replicas".capitalize())],
-)  # fmt: skip
-def test_a_wrong_value_is_refused_with_its_field_and_nothing_typed_is_lost(
-    checkout: Workload, mira: Client, typed: str, said: str
-) -> None:
-    status, page = preview(mira, RESIZE, checkout, replicas=typed)
-    assert status == 422
-    assert said in page
+WRONG = {
+    "-1": "At least 0.",
+    "1001": "At most 1000.",
+    "1.0": "whole number",
+    "\uff14": "whole number",
+    "9" * 5000: "whole number",
+    "<img onerror=x>": "whole number",
+    "": "Give either replicas",
+}
+
+
+def test_wrong_values_are_refused_with_their_field_and_nothing_typed_is_lost(checkout: Workload, mira: Client) -> None:
     digest = looked_at(mira, RESIZE, checkout, replicas="3")
-    answer = mira.post(
-        address_of(RESIZE, checkout), {"replicas": typed, "reason": "My <b>reason</b>", "digest": digest, "key": "k"}
-    )
-    whole = answer.content.decode()
-    assert answer.status_code == 422
-    assert said in whole
-    assert "My &lt;b&gt;reason&lt;/b&gt;" in whole
-    assert "<img onerror" not in whole
+    for typed, said in WRONG.items():
+        status, fragment = preview(mira, RESIZE, checkout, replicas=typed)
+        form = {"replicas": typed, "reason": "My <b>reason</b>", "digest": digest, "key": "k"}
+        answer = mira.post(address_of(RESIZE, checkout), form)
+        page = answer.content.decode()
+        assert (status, answer.status_code) == (422, 422)
+        assert said in fragment
+        assert said in page
+        assert "My &lt;b&gt;reason&lt;/b&gt;" in page
+        assert "<img onerror" not in page
     assert not Request.objects.exists()
 
 
@@ -208,11 +211,9 @@ def test_a_cluster_that_does_not_answer_is_a_reason_and_not_a_crash(checkout: Wo
     assert "Try again" in fragment
 
 
-@pytest.mark.parametrize(
-    "query", ["workload=999999", "workload=x", "workload=1%00", "undo=5", "again=99999999999999999999"]
-)
-def test_what_is_not_there_is_not_found(checkout: Workload, mira: Client, query: str) -> None:
-    assert mira.get(f"/services/checkout/{RESTART}?{query}").status_code == 404
+def test_what_is_not_there_is_not_found(checkout: Workload, mira: Client) -> None:
+    for query in ("workload=999999", "workload=x", "workload=1%00", "undo=5", "again=99999999999999999999"):
+        assert mira.get(f"/services/checkout/{RESTART}?{query}").status_code == 404
 
 
 def test_an_outsider_does_not_learn_whether_it_exists(checkout: Workload, people: People, signed_in: SignedIn) -> None:
