@@ -4,6 +4,8 @@ States change only through `lifecycle`. Plans are stored as the canonical text t
 be read back byte by byte.
 """
 
+from uuid import uuid4
+
 from django.conf import settings
 from django.db import models
 
@@ -65,6 +67,9 @@ class Execution(models.Model):
     """One run of an approved plan. `fence` grows with every claim; a write with an old fence hits no row."""
 
     request = models.OneToOneField(Request, on_delete=models.PROTECT, related_name="execution")
+    mark = models.UUIDField(
+        default=uuid4, unique=True, editable=False, help_text="What effects carry outside: a row's number could be another portal's"
+    )
     target_key = models.CharField(max_length=128)
     state = models.CharField(max_length=32, choices=ExecutionState.choices, default=ExecutionState.QUEUED)
     stamp = models.CharField(max_length=40, help_text="RFC 3339, chosen once: what an idempotent effect writes")

@@ -98,3 +98,13 @@ def test_nothing_is_submitted_when_the_plan_is_not_the_one_that_was_looked_at(
             actor=people.mira, action="resize-workload", target=checkout.pk, params={"replicas": 4}, reason="Load.",
             entrance="test", digest=seen.plan.digest,
         )  # fmt: skip
+
+
+def test_what_another_portal_wrote_is_not_taken_for_ours(shop: Shop, people: People, namespace: Namespace) -> None:
+    """Rows are numbered from 1 in every database; a restored one, or a second portal, must not find its work done already."""
+    namespace.apply(workload("checkout"))
+    namespace.roll_out("deployment", "checkout")
+    request = asks(people.mira, "restart-workload", shop.knows("checkout", environment=shop.staging))
+    namespace.kubectl("annotate", "deployment/checkout", f"afterdeck.dev/execution={fresh(request).execution.pk}")
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    assert len(namespace.effects()) == 1

@@ -137,6 +137,15 @@ class OnCluster:
         spec = self.namespace.get(self.case.kind.lower(), self.name)["spec"]
         return (spec, self.namespace.get("hpa", self.name)["spec"] if self.case.bounds else None)
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.ref.kind, self.ref.namespace, self.ref.name
+
+    def version(self) -> str:
+        """Of the object that the action writes to, as far as somebody declared it: reports of its status do not count."""
+        written = self.namespace.get("hpa" if self.case.bounds else self.case.kind.lower(), self.name)
+        return str(written["metadata"]["annotations"].get("afterdeck.dev/execution"))
+
     def rest(self) -> None:
         def still() -> bool:
             seen = self.cluster.read_workload(self.case.kind, self.namespace.name, self.name)

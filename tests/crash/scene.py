@@ -54,7 +54,7 @@ class Scene:
     def has_effect(self, *, restarted: bool = True) -> None:
         def seen() -> bool:
             found = self._cluster.read_workload("Deployment", self._target.namespace, self._target.name)
-            return found.execution == str(self.run.pk) and (found.restarted_at == self.run.stamp) is restarted
+            return found.execution == str(self.run.mark) and (found.restarted_at == self.run.stamp) is restarted
 
         eventually(seen)
 

@@ -110,7 +110,7 @@ def test_a_worker_that_comes_back_after_the_revert_does_not_restart_again(
     services.cancel(actor=people.mira, request=fresh(request))
     assert work_off(request).state == ExecutionState.REVERTED
     plan, run = services.stored_plan(request), Execution.objects.get(request=request)
-    world = world_for(plan.target, people.mira, Run(str(run.pk), run.stamp))
+    world = world_for(plan.target, people.mira, Run(str(run.mark), run.stamp))
     action_named(plan.action).apply(plan.steps[0], plan, world)
     assert len(namespace.effects()) == 2
     assert cluster.read_workload("Deployment", namespace.name, "checkout").restarted_at is None
