@@ -107,14 +107,6 @@ def observe(
     return entry
 
 
-def note(execution: Execution, title: str, detail: str = "") -> None:
-    now = timezone.now()
-    JournalEntry.objects.create(
-        execution=execution, phase=JournalEntry.Phase.NOTE, title=title, status=JournalEntry.Status.DONE, detail=redact_text(detail),
-        started_at=now, ended_at=now,
-    )  # fmt: skip
-
-
 def anything_happened(execution: Execution) -> bool:
     """Whether a step happened or may have happened: only `failed` says for certain that nothing changed."""
     return execution.journal.filter(phase=JournalEntry.Phase.APPLY).exclude(status=JournalEntry.Status.FAILED).exists()
