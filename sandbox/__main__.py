@@ -1,4 +1,4 @@
-"""`python -m sandbox demo | up | reset`: the demo, only its servers, and forgetting it.
+"""`python -m sandbox demo | up | build | reset`: the demo, only its servers, only building its cluster, and forgetting it.
 
 Stops everything it started on Ctrl-C; if it is killed instead, the kernel does.
 """
@@ -14,8 +14,9 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from sandbox.building import cluster_program
 from sandbox.demo import run
-from sandbox.processes import PartFailed
+from sandbox.processes import PartFailed, Processes
 from sandbox.stack import Endpoints, Stack
 from sandbox.state import State, write_private
 
@@ -51,6 +52,15 @@ def up(root: Path) -> None:
         stack.stop()
 
 
+def build(root: Path) -> None:
+    """Ahead of time, where waiting for it is planned: in CI, or while making an image."""
+    state = State(root.resolve())
+    try:
+        say(f"Kubernetes is at {cluster_program(Processes(state.directory('logs')), say)}")
+    finally:
+        state.release()
+
+
 def reset(root: Path) -> None:
     if root.exists():
         State(root).release()  # refuses while it is running
@@ -58,7 +68,7 @@ def reset(root: Path) -> None:
     say(f"Forgot {root}")
 
 
-COMMANDS = {"demo": demo, "up": up, "reset": reset}
+COMMANDS = {"demo": demo, "up": up, "build": build, "reset": reset}
 
 
 def main() -> int:
