@@ -28,8 +28,12 @@ class Person(AbstractUser):
 
     @property
     def identity(self) -> int:
-        """One number for one human, whatever account they use."""
-        return self.same_person_as_id or self.pk
+        """One number for one human, whatever account they use, also when accounts were joined to each other in a row."""
+        person, seen = self, {self.pk}
+        while person.same_person_as is not None and person.same_person_as_id not in seen:
+            person = person.same_person_as
+            seen.add(person.pk)
+        return min(seen) if person.same_person_as_id else person.pk
 
 
 class Team(models.Model):
