@@ -275,6 +275,8 @@ def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Go
         chosen = registry.action_named(action_id)
     except registry.UnknownAction as unknown:
         raise Http404(str(unknown)) from unknown
+    if "\x00" in slug:
+        raise Http404("No service has such a name.")
     rows = [
         row
         for row in inventory.workloads_visible_to(person).filter(service__slug=slug, gone_at=None)
