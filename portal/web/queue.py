@@ -83,6 +83,7 @@ def queue(request: HttpRequest, person: Person) -> HttpResponse:
         "section": "queue",
         "queue": _queue(person, mine, chosen),
         "detail": _detail(person, chosen) if chosen is not None else None,
+        "chosen": bool(wanted),
         "next": "queue",
     }
     return render(request, "queue.html", context)
@@ -108,7 +109,7 @@ def _queue(person: Person, mine: Sequence[Request], chosen: Request | None) -> Q
 
 
 def _item(request: Request, says: str, chosen: Request | None, href: str = "") -> Item:
-    here = f"{reverse('queue')}?request={request.pk}#detail"
+    here = f"{reverse('queue')}?request={request.pk}"
     return Item(request, title_for(request), says, Risk(request.risk).name.lower(), href or here, request == chosen)
 
 

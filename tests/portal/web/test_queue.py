@@ -28,7 +28,7 @@ def seen(client: Client, query: str = "") -> str:
 
 
 def listed(page: str) -> list[int]:
-    return [int(number) for number in re.findall(r'href="/approvals\?request=(\d+)#detail"', page)]
+    return [int(number) for number in re.findall(r'href="/approvals\?request=(\d+)"', page)]
 
 
 def test_an_empty_queue_says_what_would_be_there(people: People, signed_in: SignedIn) -> None:
