@@ -78,7 +78,9 @@ def _asked(person: Person, request: Request, asked: Round, votes: Sequence[Vote]
         return Deck(f"You have decided. It still waits for {people(others, 'or')}.", until, state)
     if any(who["identity"] == person.identity for who in left):
         if not inventory.is_approver(person, request.service.team):
-            return Deck(f"This account is not an approver of the team, or no longer. {people(others)} can decide.", until, state)
+            return Deck(
+                f"This account is not an approver of the team, or no longer. {people(others)} can decide.", until, state
+            )
         return Deck("You sign exactly this plan", f"It is made again before it runs; if it changed, nothing happens. {until}",
                     state, may_vote=True)  # fmt: skip
     return Deck(f"Waits for {people(others, 'or')}.", until, state)
