@@ -1,6 +1,7 @@
 """The approvals a request needs, frozen when it was made, and each person's decision on one digest."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 
@@ -21,6 +22,13 @@ class Round(models.Model):
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            GinIndex(
+                fields=["candidates"], opclasses=["jsonb_path_ops"], condition=models.Q(state="open"), name="round_open_candidates"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Round {self.pk} on {self.digest[:8]}"

@@ -49,6 +49,8 @@ class EventRow(models.Model):
             models.Index(fields=["service", "-at", "-id"], name="audit_event_service"),
             models.Index(fields=["actor", "-at", "-id"], name="audit_event_actor"),
             models.Index(fields=["action", "-at", "-id"], name="audit_event_action"),
+            models.Index(fields=["verb", "-at", "-id"], name="audit_event_verb"),
+            models.Index(fields=["environment", "-at", "-id"], name="audit_event_environment"),
         ]
 
     def __str__(self) -> str:
