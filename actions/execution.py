@@ -154,6 +154,7 @@ LIFE: dict[ExecutionState, Callable[[Execution], bool]] = {
 
 def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan: Plan, world: World) -> bool:
     """Do one step at most once. `True` when it is done; otherwise its journal entry says what it is."""
+    doubt = journal.in_doubt(execution, phase, step)
     entry = journal.intend(execution, phase, step, actor=worker_actor())
     if entry.status == Status.DONE:
         return True
@@ -168,16 +169,28 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
         except Drifted as drift:
             _settle(execution, entry, Status.FAILED, str(drift), {"drifted": "yes"})
         except Unknown as problem:
-            _settle(execution, entry, Status.UNKNOWN, problem.sentence)
+            _cannot_say(execution, entry, problem.sentence)
         except Transient as problem:
             journal.postpone(execution, entry, problem.sentence)
         except ConnectorError as problem:
-            _settle(execution, entry, Status.FAILED, f"{problem.sentence} {problem.detail}".strip())
+            said = f"{problem.sentence} {problem.detail}".strip()
+            if doubt:  # to be refused now says nothing about the attempt whose end nobody saw
+                _cannot_say(execution, entry, said)
+            else:
+                _settle(execution, entry, Status.FAILED, said)
         else:
             _settle(execution, entry, Status.DONE, "Read back: it is there, once.", dict(evidence))
             return True
         return False
     return False
+
+
+def _cannot_say(execution: Execution, entry: JournalEntry, why: str) -> None:
+    """The record gets this once, however often it is looked again."""
+    if entry.status == Status.UNKNOWN:
+        journal.postpone(execution, entry, why)
+    else:
+        _settle(execution, entry, Status.UNKNOWN, why)
 
 
 def _settle(
@@ -249,6 +262,7 @@ def _cancel(execution: Execution, plan: Plan) -> bool:
 def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
     if not plan.revert:
         return _ask_human(execution, f"{cause} {plan.no_revert}")
+    journal.stop_observing(execution, cause)
     lifecycle.move(
         execution, to=ExecutionState.REVERTING, actor=worker_actor(), summary=cause[:400],
         changes={"cause": cause, "observed": {}, "deadline": timezone.now() + timedelta(seconds=plan.deadline_seconds)},
@@ -257,6 +271,7 @@ def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
 
 
 def _ask_human(execution: Execution, cause: str) -> bool:
+    journal.stop_observing(execution, cause)
     lifecycle.move(
         execution, to=ExecutionState.NEEDS_HUMAN, actor=worker_actor(), summary=cause[:400],
         changes={"cause": cause, "lease_until": None},

@@ -25,6 +25,12 @@ VERBS = {
 }
 
 
+def in_doubt(execution: Execution, phase: str, step: Step) -> bool:
+    """Whether the step was begun before and nobody saw the end of it, so that it may have happened already."""
+    unclear = (JournalEntry.Status.INTENDED, JournalEntry.Status.UNKNOWN)
+    return execution.journal.filter(phase=phase, step=step.id, status__in=unclear).exists()
+
+
 def intend(execution: Execution, phase: str, step: Step, *, actor: Actor) -> JournalEntry:
     """Write down that a step is about to happen. After a crash the entry is there already, and is returned as it is.
 
@@ -105,6 +111,15 @@ def observe(
             create_defaults={**values, "started_at": now},
         )
     return entry
+
+
+def stop_observing(execution: Execution, why: str) -> None:
+    """Close what was still being observed when the run turned to something else. Raises `Lost`."""
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})
+        execution.journal.filter(step="observe", status=JournalEntry.Status.INTENDED).update(
+            status=JournalEntry.Status.FAILED, detail=redact_text(why), ended_at=timezone.now()
+        )
 
 
 def anything_happened(execution: Execution) -> bool:
