@@ -4,12 +4,24 @@ import json
 from collections import Counter
 
 from actions.models import Execution, JournalEntry, Request
-from actions.states import ENDED
+from actions.states import ENDED, ExecutionState
 from audit.models import EventRow
+from tests.characters import ended
 
 
 def verbs(request: Request) -> list[str]:
     return list(EventRow.objects.filter(request_id=request.pk).order_by("id").values_list("verb", flat=True))
+
+
+def assert_ended(request: Request, state: ExecutionState) -> Execution:
+    """Wait for workers to end the run, in this state. Says where it is stuck, when it is."""
+    try:
+        run = ended(request)
+    except AssertionError as late:
+        run = Execution.objects.get(request=request)
+        raise AssertionError(f"Still {run.state}: {run.cause} {run.observed}") from late
+    assert run.state == state, f"{run.state}: {run.cause}"
+    return run
 
 
 def assert_whole(request: Request) -> None:

@@ -9,10 +9,10 @@ from actions import services
 from actions.models import Execution, Request
 from actions.states import ExecutionState
 from inventory.models import Workload
-from tests.characters import People, ended, fresh
+from tests.characters import People, fresh
 from tests.cluster import Namespace, eventually
 from tests.crash.portal import Web
-from tests.crash.record import assert_whole, verbs
+from tests.crash.record import assert_ended, assert_whole, verbs
 from tests.crash.scene import (
     UNKNOWN,
     Scene,
@@ -29,7 +29,7 @@ def test_a_lost_answer_is_read_back_and_not_sent_again(scene: Scene, namespace: 
     scene.worker.wire.reset()
     scene.has_step("apply", UNKNOWN)
     scene.worker.wire.mend()
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert "step.unknown" in verbs(scene.request)
     assert_whole(scene.request)
@@ -42,7 +42,7 @@ def test_a_lost_request_is_read_back_and_then_sent_once_more(scene: Scene, names
     scene.has_step("apply", UNKNOWN)
     assert namespace.effects() == []
     scene.worker.wire.mend()
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
 
@@ -52,8 +52,7 @@ def test_nobody_can_say_what_happened_so_a_person_does(scene: Scene, people: Peo
     scene.worker.wire.cut()
     scene.has_step("apply", UNKNOWN)
     time_is_up(scene.run)
-    run = ended(scene.request)
-    assert run.state == ExecutionState.NEEDS_HUMAN
+    run = assert_ended(scene.request, ExecutionState.NEEDS_HUMAN)
     assert "Nobody can say" in run.cause
     scene.worker.wire.mend()
     services.resolve(actor=people.jonas, request=fresh(scene.request), outcome="succeeded", note="I saw new pods.")
@@ -84,7 +83,7 @@ def test_a_run_whose_cluster_is_away_waits_and_goes_on(scene: Scene, namespace: 
     looked = Execution.objects.get(pk=scene.run.pk).attempts
     eventually(lambda: Execution.objects.get(pk=scene.run.pk).attempts > looked + 1)
     scene.worker.wire.mend()
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
     assert verbs(scene.request).count("execution.waiting") == 1, (
@@ -97,8 +96,7 @@ def test_a_run_whose_cluster_stays_away_fails_and_says_that_nothing_changed(scen
     scene.begins()
     scene.is_in(ExecutionState.WAITING)
     time_is_up(scene.run)
-    run = ended(scene.request)
-    assert run.state == ExecutionState.FAILED
+    run = assert_ended(scene.request, ExecutionState.FAILED)
     assert "nothing changed" in run.cause
     assert_whole(scene.request)
     assert namespace.effects() == []
@@ -108,8 +106,7 @@ def test_a_result_that_cannot_be_observed_in_time_is_given_to_a_person(scene: Sc
     during_verification(scene)
     scene.worker.wire.cut()
     time_is_up(scene.run)
-    run = ended(scene.request)
-    assert run.state == ExecutionState.NEEDS_HUMAN
+    run = assert_ended(scene.request, ExecutionState.NEEDS_HUMAN)
     assert "could not be observed" in run.cause
     assert run.lease_until is None
 
@@ -121,8 +118,7 @@ def test_a_cluster_that_is_silent_for_longer_than_a_lease_is_no_crash(scene: Sce
     silent = time.monotonic()
     eventually(lambda: time.monotonic() - silent > 8)
     scene.worker.wire.mend()
-    run = ended(scene.request)
-    assert (run.state, run.crashes) == (ExecutionState.SUCCEEDED, 0)
+    assert assert_ended(scene.request, ExecutionState.SUCCEEDED).crashes == 0
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
 

@@ -5,16 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import urllib3
+from django.conf import settings
+from redis import Redis
 
 from actions import bell
 from actions.models import Execution, Request
 from actions.states import ExecutionState
 from inventory.models import Workload
-from tests.characters import People, asks, ended
+from tests.characters import People, asks
 from tests.cluster import Namespace, eventually
 from tests.crash.conftest import Hire
 from tests.crash.portal import Web, Worker
-from tests.crash.record import assert_whole
+from tests.crash.record import assert_ended, assert_whole
 from tests.crash.scene import UNKNOWN, Scene, between_effect_and_outcome, during_verification
 from tests.crash.servers import Servers
 
@@ -25,7 +27,7 @@ PATIENCE = 6.0
 def test_a_rollout_survives_the_death_of_valkey(scene: Scene, servers: Servers, namespace: Namespace):
     during_verification(scene)
     servers.kill("valkey")
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
     assert scene.worker.running
@@ -41,9 +43,31 @@ def test_a_click_while_valkey_is_frozen_is_answered_at_once_and_runs(
     assert time.monotonic() - clicked < PATIENCE
     assert answer.status == 201, answer.data
     request = Request.objects.get(pk=answer.json()["id"])
-    assert ended(request).state == ExecutionState.SUCCEEDED
+    assert_ended(request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(request)
+
+
+def test_a_frozen_valkey_is_asked_once_and_not_for_every_change(servers: Servers):
+    bell.announce(1)
+    servers.freeze("valkey")
+    began = time.monotonic()
+    for number in range(20):
+        bell.announce(number)
+        bell.ring(0)
+    assert time.monotonic() - began < 3
+    servers.thaw("valkey")
+    with (
+        Redis.from_url(settings.CELERY_BROKER_URL) as valkey,
+        valkey.pubsub(ignore_subscribe_messages=True) as listener,
+    ):
+        listener.subscribe(bell.CHANNEL)
+
+        def heard() -> bool:
+            bell.announce(1)
+            return listener.get_message() is not None
+
+        eventually(heard, bell.REST + 5)
 
 
 def test_a_worker_that_starts_while_valkey_is_dead_works(
@@ -56,7 +80,7 @@ def test_a_worker_that_starts_while_valkey_is_dead_works(
     answer = web.click("restart-workload", staging.pk)
     assert time.monotonic() - clicked < PATIENCE
     request = Request.objects.get(pk=answer.json()["id"])
-    assert ended(request).state == ExecutionState.SUCCEEDED
+    assert_ended(request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(request)
 
@@ -80,7 +104,7 @@ def test_a_rollout_survives_the_death_of_the_web_server(
     request = Request.objects.get(pk=web.click("restart-workload", staging.pk).json()["id"])
     eventually(lambda: Execution.objects.get(request=request).state == ExecutionState.VERIFYING)
     web.kill()
-    assert ended(request).state == ExecutionState.SUCCEEDED
+    assert_ended(request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(request)
     web.start_again()
@@ -105,7 +129,7 @@ def test_a_click_whose_web_server_died_before_it_could_answer_may_be_repeated(
     again = web.click("restart-workload", staging.pk, key="one-click")
     request = Request.objects.get()
     assert again.json()["id"] == request.pk
-    assert ended(request).state == ExecutionState.SUCCEEDED
+    assert_ended(request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(request)
 
@@ -115,7 +139,7 @@ def test_a_rollout_survives_the_death_of_the_api_server(scene: Scene, servers: S
     servers.kill("kube-apiserver")
     eventually(lambda: "The cluster" in Execution.objects.get(pk=scene.run.pk).observed.get("sentence", ""))
     servers.bring_back("kube-apiserver")
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
 
@@ -129,7 +153,7 @@ def test_a_run_waits_for_an_api_server_that_is_away(
     eventually(lambda: Execution.objects.get(request=request).state == ExecutionState.WAITING)
     assert "Nothing was sent" in Execution.objects.get(request=request).cause
     servers.bring_back("kube-apiserver")
-    assert ended(request).state == ExecutionState.SUCCEEDED
+    assert_ended(request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(request)
 
@@ -143,7 +167,7 @@ def test_an_api_server_that_dies_before_it_answers_has_done_it_once(
     scene.has_step("apply", UNKNOWN)
     scene.worker.wire.mend()
     servers.bring_back("kube-apiserver")
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
 
@@ -154,7 +178,7 @@ def test_a_rollout_survives_the_death_of_postgres(scene: Scene, web: Web, server
     servers.kill("postgres")
     servers.bring_back("postgres")
     assert web.looks(scene.request.pk)["state"] == "approved"
-    assert ended(scene.request).state == ExecutionState.SUCCEEDED
+    assert_ended(scene.request, ExecutionState.SUCCEEDED)
     assert len(namespace.effects()) == 1
     assert_whole(scene.request)
     assert scene.worker.running
