@@ -19,6 +19,7 @@ from audit.canonical import digest
 from .conditions import MAX_LENGTH, BadCondition, compile_condition, require_fact
 
 MAX_RULES = 500
+MAX_DEPTH = 4
 DEFAULT_DIRECTORY = Path(__file__).parent / "policies"
 
 
@@ -115,7 +116,11 @@ def _items(path: Path) -> list[tuple[str, Any]]:
     """The items of the list in a file, each with its file and line."""
     try:
         source = path.read_text(encoding="utf-8")
+        depth = 0
         for event in yaml.parse(source, Loader=PlainLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise BadPolicy(f"{_at(path, event)}: nested {depth} deep; a list of rules is {MAX_DEPTH} at most.")
             if isinstance(event, yaml.AliasEvent):
                 raise BadPolicy(f"{_at(path, event)}: aliases are not used in policies; write the rule out.")
         loader = PlainLoader(source)
@@ -130,10 +135,10 @@ def _items(path: Path) -> list[tuple[str, Any]]:
         raise BadPolicy(f"{path.name}:{line}: not YAML: {getattr(problem, 'problem', None) or problem}") from problem
     except UnicodeDecodeError as problem:
         raise BadPolicy(f"{path.name}:1: not UTF-8, at byte {problem.start}.") from problem
-    except (RecursionError, ValueError) as problem:
-        if isinstance(problem, BadPolicy):
-            raise
-        raise BadPolicy(f"{path.name}:1: nested too deeply, or a number with too many digits.") from problem
+    except BadPolicy:
+        raise
+    except ValueError as problem:
+        raise BadPolicy(f"{path.name}:1: a number has too many digits.") from problem
 
 
 def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
