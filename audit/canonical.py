@@ -12,7 +12,7 @@ import rfc8785
 
 
 class NotCanonical(ValueError):
-    """The value has no canonical form (NaN, an integer beyond 2^53, a lone surrogate, a non-text key)."""
+    """The value has no canonical form (NaN, an integer beyond 2^53, a lone surrogate, a non-text key, two keys that are one)."""
 
 
 def canonical_text(value: object) -> str:
@@ -20,7 +20,7 @@ def canonical_text(value: object) -> str:
     try:
         text: bytes = rfc8785.dumps(_normalise(value))
         return text.decode()
-    except (rfc8785.CanonicalizationError, UnicodeError, RecursionError) as problem:
+    except (rfc8785.CanonicalizationError, ValueError, RecursionError) as problem:
         raise NotCanonical(str(problem)) from problem
 
 

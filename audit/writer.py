@@ -8,7 +8,7 @@ import contextvars
 
 from django.db import connection
 
-from .canonical import canonical_text
+from .canonical import canonical_text, storable
 from .events import VERBS, Event
 from .redact import redact, redact_text
 
@@ -42,23 +42,29 @@ def _row(event: Event) -> tuple[str | int | None, ...]:
     if event.verb not in VERBS:
         raise ValueError(f"{event.verb!r} is not an audit verb; add it to audit.events.VERBS.")
     about, actor = event.about, event.actor
-    summary = redact_text(event.summary).replace("\x00", "")[:2000]
+    name, summary = storable(actor.name), _safe(event.summary)[:2000]
+    action, service, environment = storable(about.action), storable(about.service), storable(about.environment)
+    target = _safe(about.target)
     text = canonical_text(
         {
             "verb": event.verb,
-            "actor": {"kind": actor.kind.value, "name": actor.name, "id": actor.id},
+            "actor": {"kind": actor.kind.value, "name": name, "id": actor.id},
             "request": about.request,
             "execution": about.execution,
-            "action": about.action,
-            "service": about.service,
-            "environment": about.environment,
-            "target": about.target,
+            "action": action,
+            "service": service,
+            "environment": environment,
+            "target": target,
             "summary": summary,
             "details": redact(event.details),
             "correlation": correlation.get(),
         }
     )
     return (
-        event.verb, actor.kind.value, actor.name[:200], actor.id, about.request, about.execution, about.action[:64],
-        about.service[:253], about.environment[:63], about.target[:400], summary, correlation.get()[:64], text,
+        event.verb, actor.kind.value, name[:200], actor.id, about.request, about.execution, action[:64], service[:253],
+        environment[:63], target[:400], summary, correlation.get()[:64], text,
     )  # fmt: skip
+
+
+def _safe(text: str) -> str:
+    return storable(redact_text(text))
