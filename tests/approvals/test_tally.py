@@ -1,0 +1,120 @@
+"""What a set of votes means, as a table and as properties that hold for every set."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from approvals.facts import Approver, Requirement
+from approvals.tally import CountedVote, Outcome, tally
+
+MIRA, JONAS, INES, LEILA = 1, 2, 3, 4
+DIGEST, ANOTHER = "a" * 64, "b" * 64
+
+
+def need(count: int, *identities: int) -> Requirement:
+    people = tuple(Approver(identity, f"person-{identity}", f"Person {identity}") for identity in identities)
+    return Requirement(f"needs-{count}", count, "owning-team-approvers", people)
+
+
+def yes(identity: int, digest: str = DIGEST) -> CountedVote:
+    return CountedVote(identity, True, digest)
+
+
+def no(identity: int, digest: str = DIGEST) -> CountedVote:
+    return CountedVote(identity, False, digest)
+
+
+ONE, TWO = need(1, JONAS, INES), need(2, JONAS, INES)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "votes", "outcome"),
+    [
+        ([ONE], [], Outcome.WAITING),
+        ([ONE], [yes(JONAS)], Outcome.APPROVED),
+        ([ONE], [no(JONAS)], Outcome.REJECTED),
+        ([ONE], [yes(JONAS), no(INES)], Outcome.REJECTED),
+        ([ONE], [yes(LEILA)], Outcome.WAITING),  # nobody asked her
+        ([ONE], [no(LEILA)], Outcome.WAITING),
+        ([ONE], [yes(JONAS, ANOTHER)], Outcome.WAITING),
+        ([ONE], [no(JONAS, ANOTHER)], Outcome.WAITING),
+        ([TWO], [yes(JONAS)], Outcome.WAITING),
+        ([TWO], [yes(JONAS), yes(JONAS)], Outcome.WAITING),  # one person twice is one person
+        ([TWO], [yes(JONAS), yes(INES)], Outcome.APPROVED),
+        ([need(1, MIRA, JONAS)], [yes(MIRA)], Outcome.WAITING),  # the requester, even when asked
+        ([need(1, MIRA, JONAS)], [no(MIRA)], Outcome.WAITING),
+        ([need(1, JONAS), need(1, INES)], [yes(JONAS)], Outcome.WAITING),  # requirements add up
+        ([need(1, JONAS), need(1, INES)], [yes(JONAS), yes(INES)], Outcome.APPROVED),
+        ([need(1, JONAS), need(2, JONAS, INES)], [yes(JONAS), yes(INES)], Outcome.APPROVED),
+        ([], [yes(JONAS)], Outcome.WAITING),  # what nobody was asked about is not approved by anybody
+        ([], [], Outcome.WAITING),
+    ],
+)
+def test_what_votes_mean(requirements: list[Requirement], votes: list[CountedVote], outcome: Outcome) -> None:
+    assert decided(requirements, votes) is outcome
+
+
+def decided(requirements: list[Requirement], votes: list[CountedVote]) -> Outcome:
+    return tally(requirements, votes, requester=MIRA, digest=DIGEST)
+
+
+identities = st.integers(1, 6)
+ballots = st.lists(st.builds(CountedVote, identities, st.booleans(), st.sampled_from([DIGEST, ANOTHER])), max_size=8)
+needs = st.lists(
+    st.builds(lambda n, who: need(n, *who), st.integers(1, 3), st.sets(identities, max_size=5)), max_size=3
+)
+
+
+@given(needs, ballots, st.randoms())
+def test_the_order_of_votes_and_requirements_does_not_matter(
+    requirements: list[Requirement], votes: list[CountedVote], random: object
+) -> None:
+    shuffled, turned = list(votes), list(requirements)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a random.Random
+    random.shuffle(turned)  # type: ignore[attr-defined]
+    assert decided(turned, shuffled) is decided(requirements, votes)
+
+
+@given(needs, ballots, st.booleans())
+def test_the_requester_never_counts(requirements: list[Requirement], votes: list[CountedVote], answer: bool) -> None:
+    assert decided(requirements, [*votes, CountedVote(MIRA, answer, DIGEST)]) is decided(requirements, votes)
+
+
+@given(needs, ballots, identities, st.booleans())
+def test_a_vote_on_another_digest_never_counts(
+    requirements: list[Requirement], votes: list[CountedVote], identity: int, answer: bool
+) -> None:
+    assert decided(requirements, [*votes, CountedVote(identity, answer, ANOTHER)]) is decided(requirements, votes)
+
+
+@given(needs, ballots, identities)
+def test_another_no_never_approves(requirements: list[Requirement], votes: list[CountedVote], identity: int) -> None:
+    before, after = decided(requirements, votes), decided(requirements, [*votes, no(identity)])
+    assert after is before or after is Outcome.REJECTED
+
+
+@given(needs, ballots, identities)
+def test_another_yes_takes_no_approval_back(
+    requirements: list[Requirement], votes: list[CountedVote], identity: int
+) -> None:
+    before, after = decided(requirements, votes), decided(requirements, [*votes, yes(identity)])
+    assert after is before or (before, after) == (Outcome.WAITING, Outcome.APPROVED)
+
+
+@given(needs, ballots)
+def test_whoever_approved_was_asked_and_there_are_enough_of_them(
+    requirements: list[Requirement], votes: list[CountedVote]
+) -> None:
+    if decided(requirements, votes) is Outcome.APPROVED:
+        agreed = {vote.identity for vote in votes if vote.approves and vote.digest == DIGEST} - {MIRA}
+        assert requirements
+        for requirement in requirements:
+            assert len(agreed & {person.identity for person in requirement.people}) >= requirement.count
+
+
+@given(needs, ballots, identities)
+def test_asking_more_people_for_more_never_approves(
+    requirements: list[Requirement], votes: list[CountedVote], identity: int
+) -> None:
+    if decided(requirements, votes) is not Outcome.APPROVED:
+        assert decided([*requirements, need(1, identity)], votes) is not Outcome.APPROVED or not requirements
