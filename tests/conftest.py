@@ -21,7 +21,6 @@ from tests import environment
 from tests.characters import People, Shop, make_people
 from tests.cluster import Namespace, made_namespace, workload
 
-
 # A busy machine is slow now and then, and a suite that finds something only on some days is no suite.
 hypothesis.settings.register_profile("afterdeck", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("afterdeck")
