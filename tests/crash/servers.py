@@ -2,10 +2,14 @@
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
 
 from sandbox.processes import Processes
+
+# They would find the API server again by themselves, but try ever more seldom: up to a minute later.
+DEPENDENT = ("kube-controller-manager", "kube-scheduler", "kwok")
 
 
 class Servers:
@@ -22,6 +26,9 @@ class Servers:
     def bring_back(self, name: str) -> None:
         """On the same port, with the data it has on disk."""
         self._processes.restart(name)
+        if name == "kube-apiserver":
+            with ThreadPoolExecutor() as pool:
+                list(pool.map(self._processes.restart, DEPENDENT))
         self._dead.discard(name)
         if name == "postgres":
             connections.close_all()  # ours ended with the old one
