@@ -16,6 +16,8 @@ from rest_framework.parsers import BaseParser
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 MAX_INTEGER = 2**53
+MAX_POINTER = 200
+"""Characters of a place that are kept: a long key would else be copied for each of the items under it."""
 
 
 class TooLarge(APIException):
@@ -44,16 +46,18 @@ class StrictJSONParser(BaseParser):
             raise ParseError(f"Nested too deeply: at most {MAX_DEPTH} levels.") from problem
         for pointer, depth, item in _walk(value):
             if reason := _refusal(item, depth):
-                raise ParseError(f"{reason}, at {pointer[:200] or 'the top'}.")
+                raise ParseError(f"{reason}, at {pointer or 'the top'}.")
         return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ParseError(f"The key {twice[:100]!a} is there twice in one object. Which one is meant?")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ParseError(f"The key {name[:100]!a} is there twice in one object. Which one is meant?")
+            seen.add(name)
     return found
 
 
@@ -72,9 +76,9 @@ def _walk(value: Any) -> Iterator[tuple[str, int, Any]]:
         if isinstance(item, dict):
             for key, inside in item.items():
                 yield f"a key of {pointer or 'the top'}", depth, key
-                waiting.append((f"{pointer}/{key}", depth + 1, inside))
+                waiting.append((f"{pointer}/{key}"[:MAX_POINTER], depth + 1, inside))
         elif isinstance(item, list):
-            waiting.extend((f"{pointer}/{index}", depth + 1, inside) for index, inside in enumerate(item))
+            waiting.extend((f"{pointer}/{index}"[:MAX_POINTER], depth + 1, inside) for index, inside in enumerate(item))
 
 
 def _refusal(item: Any, depth: int) -> str:

@@ -1,6 +1,7 @@
 """Bodies that mean two things, or nothing, are refused with the place where it went wrong; never a 500."""
 
 import io
+import tracemalloc
 
 import pytest
 from rest_framework.exceptions import ParseError
@@ -61,6 +62,30 @@ def test_a_body_is_bounded_before_it_is_read() -> None:
     with pytest.raises(TooLarge):
         StrictJSONParser().parse(endless)
     assert endless.tell() == MAX_BYTES + 1
+
+
+def test_a_long_key_is_not_copied_for_each_item_under_it() -> None:
+    key = b"k" * (MAX_BYTES // 2)
+    body = b'{"' + key + b'": [' + b",".join([b"1"] * (MAX_BYTES // 4 - 10)) + b"]}"
+    assert peak_of(body) < 50_000_000
+
+
+def test_many_keys_are_read_and_the_one_that_is_there_twice_is_found() -> None:
+    keys = [b'"%d":1' % number for number in range(20_000)]
+    assert peak_of(b"{" + b",".join(keys) + b"}") < 50_000_000
+    with pytest.raises(ParseError, match="'19999' is there twice"):
+        StrictJSONParser().parse(io.BytesIO(b"{" + b",".join([*keys, keys[-1]]) + b"}"))
+
+
+def peak_of(body: bytes) -> int:
+    """The most memory that reading this body took, in bytes."""
+    assert len(body) <= MAX_BYTES
+    tracemalloc.start()
+    try:
+        StrictJSONParser().parse(io.BytesIO(body))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def test_hostile_json_gets_a_400_problem(people: People, script: Caller) -> None:
