@@ -78,7 +78,9 @@ def queue(request: HttpRequest, person: Person) -> HttpResponse:
     wanted = request.GET.get("request", "")
     chosen = mine[0] if mine else None
     if wanted:
-        chosen = request_or_404(person, int(wanted) if wanted.isascii() and wanted.isdecimal() else 0)
+        chosen = request_or_404(
+            person, int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19 else 0
+        )
     context = {
         "section": "queue",
         "queue": _queue(person, mine, chosen),

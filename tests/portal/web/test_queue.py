@@ -118,3 +118,8 @@ def _queries(client: Client) -> int:
     with CaptureQueriesContext(connection) as captured:
         seen(client)
     return len(captured)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "9" * 19, "0", "-1", "x"])
+def test_a_number_that_no_request_has_is_not_found(people: People, signed_in: SignedIn, number: str) -> None:
+    assert signed_in(people.jonas).get(f"{reverse('queue')}?request={number}").status_code == 404
