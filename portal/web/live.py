@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db import Error as DatabaseProblem
+from django.db import close_old_connections
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
@@ -67,7 +69,7 @@ class Browser:
     person: int
     identity: int
     services: frozenset[int] | None
-    waiting: asyncio.Queue[Changed] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    waiting: asyncio.Queue[Changed | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
 
     def may_know(self, change: Changed) -> bool:
         if change.request is None or self.services is None:
@@ -79,10 +81,18 @@ class Browser:
         if not self.may_know(change):
             return
         if self.waiting.full():
-            while not self.waiting.empty():
-                self.waiting.get_nowait()
+            self._forget()
             change = ANYTHING
         self.waiting.put_nowait(change)
+
+    def leave(self) -> None:
+        """End the stream, so that the page opens another one, or polls."""
+        self._forget()
+        self.waiting.put_nowait(None)
+
+    def _forget(self) -> None:
+        while not self.waiting.empty():
+            self.waiting.get_nowait()
 
 
 class Hub:
@@ -105,13 +115,24 @@ class Hub:
                 self._feeding.cancel()
 
     async def _feed(self) -> None:
-        while True:
-            try:
-                await self._listen()
-            except (RedisError, OSError) as problem:
-                log.warning("live.without_valkey", problem=str(problem))
-            self._tell(ANYTHING)
-            await asyncio.sleep(WITHOUT_VALKEY)
+        try:
+            while True:
+                await self._listen_while_it_lasts()
+                self._tell(ANYTHING)
+                await asyncio.sleep(WITHOUT_VALKEY)
+        except Exception:
+            log.exception("live.feed_ended")
+        finally:  # heartbeats alone would have the pages believe that nothing changes
+            for browser in self.browsers:
+                browser.leave()
+
+    async def _listen_while_it_lasts(self) -> None:
+        try:
+            await self._listen()
+        except (RedisError, OSError) as problem:
+            log.warning("live.without_valkey", problem=str(problem))
+        except DatabaseProblem as problem:
+            log.warning("live.without_database", problem=type(problem).__name__)
 
     async def _listen(self) -> None:
         valkey = Redis.from_url(
@@ -143,6 +164,7 @@ def _hub() -> Hub:
 def _look_up(data: bytes) -> Changed:
     if not data.isdigit():
         return ANYTHING
+    close_old_connections()  # no request begins or ends here, which is where Django lets go of a broken one
     rows = Request.objects.filter(pk=int(data)) if len(data) < 19 else Request.objects.none()
     row = rows.values_list("pk", "service_id", "requester_id", "round__candidates").first()
     return Changed(row[0], row[1], row[2], frozenset(row[3] or ())) if row else ANYTHING
@@ -164,6 +186,8 @@ async def _stream(browser: Browser) -> AsyncIterator[str]:
             except TimeoutError:
                 yield ": still here\n\n"
                 continue
+            if change is None:
+                return
             if change.request is not None:
                 yield f"event: request-{change.request}\ndata: {change.request}\n\n"
             yield "event: changed\ndata: {}\n\n"

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
+from django.db import OperationalError
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, override_settings
 
@@ -87,6 +88,47 @@ def test_without_valkey_pages_are_told_to_look_for_themselves(
         assert asyncio.run(listen()).count("changed") >= 2
 
 
+def test_a_database_that_is_away_for_a_moment_does_not_end_the_feed(
+    people: People, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = town.request(people.mira, town.workload(town.service("checkout")))
+    look_up = live._look_up
+    failures: list[bytes] = []
+
+    def fails_once(data: bytes) -> live.Changed:
+        if not failures:
+            failures.append(data)
+            raise OperationalError("the connection is closed")
+        return look_up(data)
+
+    monkeypatch.setattr(live, "WITHOUT_VALKEY", 0.05)
+    monkeypatch.setattr(live, "_look_up", fails_once)
+
+    async def listen() -> list[str]:
+        task = asyncio.create_task(heard(await stream_of(people.mira), until=f"request-{request.pk}"))
+        await ring_until(request.pk, task)
+        return await task
+
+    assert f"request-{request.pk}" in asyncio.run(listen())
+    assert failures
+
+
+def test_streams_end_with_their_feed_so_that_pages_come_back(
+    people: People, town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def defect(data: bytes) -> live.Changed:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(live, "_look_up", defect)
+
+    async def listen() -> list[str]:
+        task = asyncio.create_task(heard(await stream_of(people.mira), until="never"))
+        await ring_until(1, task)
+        return await task
+
+    assert set(asyncio.run(listen())) <= {"changed"}
+
+
 def test_a_stream_ends_so_that_a_browser_shows_again_who_it_is(
     people: People, town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +144,7 @@ def test_a_stream_ends_so_that_a_browser_shows_again_who_it_is(
 
 
 def test_a_browser_that_does_not_read_loses_single_changes_and_not_the_fact() -> None:
-    async def fill() -> list[live.Changed]:
+    async def fill() -> list[live.Changed | None]:
         slow = live.Browser(1, 1, None)
         for number in range(live.QUEUE + 1):
             slow.tell(live.Changed(number))
