@@ -27,6 +27,8 @@ from .states import HOLDS_TARGET, ExecutionState
 
 MAX_CRASHES = 2
 TARGET_BUSY_RETRY = timedelta(seconds=1)
+TARGET_STUCK_RETRY = timedelta(seconds=15)
+"""A person takes longer than a run."""
 LONGEST_IN_HAND = 120.0
 """Seconds after which a run that was not handed back is taken for stuck: its lease is no longer kept, and another worker tries."""
 
@@ -81,14 +83,16 @@ def start(execution: Execution) -> bool:
             lifecycle.move(
                 execution, to=ExecutionState.RUNNING, actor=worker_actor(),
                 summary=f"attempt {execution.attempts}, fence {execution.fence}",
-                changes={"started_at": timezone.now(), "cause": ""},
+                changes={"started_at": timezone.now(), "cause": "", "overdue_alarm_at": None},
             )  # fmt: skip
     except IntegrityError:
         holder = Execution.objects.filter(
             target_key=execution.target_key, state__in=HOLDS_TARGET
         ).exclude(pk=execution.pk).first()  # fmt: skip
-        busy = f"Request {holder.request_id} is running on the same target. One change at a time." if holder else ""
-        hand_back(execution, after=TARGET_BUSY_RETRY, cause=busy)
+        stuck = holder is not None and holder.state == ExecutionState.NEEDS_HUMAN
+        what = "waits for a person" if stuck else "is running"
+        busy = f"Request {holder.request_id} {what} on the same target. One change at a time." if holder else ""
+        hand_back(execution, after=TARGET_STUCK_RETRY if stuck else TARGET_BUSY_RETRY, cause=busy)
         return False
     return True
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from approvals import services as approvals
 from approvals.facts import Effect
+from approvals.models import Vote
 from approvals.tally import Outcome
 from audit import writer
 from audit.events import Event
@@ -75,6 +76,11 @@ def confirm(execution: Execution) -> Answer:
     return Answer()
 
 
+def objection(request: Request) -> str:
+    """Why a run that may have begun must not go on, or an empty text. The plan is not compared: part of it may be true already."""
+    return _no_longer_allowed(request)
+
+
 def mark_stale(execution: Execution, why: str, now: Plan | None = None) -> None:
     """Call it in the transaction that ends the run: a stale request whose run is not over would be confirmed once more."""
     request = execution.request
@@ -102,8 +108,14 @@ def _no_longer_allowed(request: Request) -> str:
     if request.round is None:
         return ""
     still = {person.identity for person in inventory.approvers_of(team)}
-    if approvals.outcome_of(request.round, still.__contains__) is not Outcome.APPROVED:
+    if approvals.outcome_of(request.round, lambda vote: vote.identity in still) is not Outcome.APPROVED:
         return "Somebody who approved is no longer an approver, so the approval does not hold."
+
+    def by_another(vote: Vote) -> bool:
+        return vote.identity in still and vote.voter.identity != requester.identity
+
+    if approvals.outcome_of(request.round, by_another) is not Outcome.APPROVED:
+        return "An account that approved is by now known to be the requester's, so the approval does not hold."
     return ""
 
 

@@ -4,7 +4,7 @@
 effect. It can be killed between any two lines: whoever claims the run next reads the journal and goes on from there.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -28,6 +28,9 @@ from .states import ExecutionState
 log = structlog.get_logger(__name__)
 
 Phase, Status = JournalEntry.Phase, JournalEntry.Status
+
+AGAIN = {"try again": "yes"}
+"""Evidence of a step that could not be tried: it failed for now, not for good."""
 
 CONFLICT_TRIES = 5
 RETRY = timedelta(seconds=1)
@@ -92,6 +95,8 @@ def _running(execution: Execution) -> bool:
             return _wait(execution, answer.wait)
         if answer.stale:
             return _end_as_stale(execution, answer.stale, answer.now)
+    elif not journal.all_done(execution, plan.steps) and (objection := confirmation.objection(execution.request)):
+        return _take_back(execution, plan, objection)
     action, world = action_named(plan.action), _world(execution, plan)
     for step in plan.steps:
         if _cancelled_meanwhile(execution):
@@ -165,24 +170,31 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
         except Conflict as problem:
             if attempt < CONFLICT_TRIES:
                 continue  # the object's status moved between our read and our write; nothing was changed, so read again
-            _settle(execution, entry, Status.FAILED, problem.sentence)
+            _refused(execution, entry, problem.sentence, doubt=doubt)
         except Drifted as drift:
             _settle(execution, entry, Status.FAILED, str(drift), {"drifted": "yes"})
         except Unknown as problem:
             _cannot_say(execution, entry, problem.sentence)
         except Transient as problem:
-            journal.postpone(execution, entry, problem.sentence)
+            if doubt:
+                journal.postpone(execution, entry, problem.sentence)
+            else:  # nothing was sent, so nothing changed: the next try begins with a new look at everything
+                _settle(execution, entry, Status.FAILED, problem.sentence, AGAIN)
         except ConnectorError as problem:
-            said = f"{problem.sentence} {problem.detail}".strip()
-            if doubt:  # to be refused now says nothing about the attempt whose end nobody saw
-                _cannot_say(execution, entry, said)
-            else:
-                _settle(execution, entry, Status.FAILED, said)
+            _refused(execution, entry, f"{problem.sentence} {problem.detail}".strip(), doubt=doubt)
         else:
             _settle(execution, entry, Status.DONE, "Read back: it is there, once.", dict(evidence))
             return True
         return False
     return False
+
+
+def _refused(execution: Execution, entry: JournalEntry, said: str, *, doubt: bool) -> None:
+    """To be refused now says nothing about an earlier attempt whose end nobody saw."""
+    if doubt:
+        _cannot_say(execution, entry, said)
+    else:
+        _settle(execution, entry, Status.FAILED, said)
 
 
 def _cannot_say(execution: Execution, entry: JournalEntry, why: str) -> None:
@@ -198,14 +210,14 @@ def _settle(
     entry: JournalEntry,
     status: JournalEntry.Status,
     detail: str,
-    evidence: dict[str, str | int] | None = None,
+    evidence: Mapping[str, str | int] | None = None,
 ) -> None:
     journal.settle(execution, entry, status, actor=worker_actor(), detail=detail, evidence=evidence or {})
 
 
 def _after_failed_step(execution: Execution, plan: Plan) -> bool:
     entry = _last(execution, Phase.APPLY)
-    if entry.status == Status.INTENDED:
+    if entry.status == Status.INTENDED or AGAIN.items() <= entry.evidence.items():
         return _wait(execution, entry.detail)
     if entry.status == Status.UNKNOWN:
         return _look_again(execution, entry)
@@ -218,7 +230,8 @@ def _after_failed_step(execution: Execution, plan: Plan) -> bool:
 
 def _after_failed_revert(execution: Execution) -> bool:
     entry = _last(execution, Phase.REVERT)
-    if entry.status in (Status.INTENDED, Status.UNKNOWN) and not _past_deadline(execution):
+    undecided = entry.status in (Status.INTENDED, Status.UNKNOWN) or AGAIN.items() <= entry.evidence.items()
+    if undecided and not _past_deadline(execution):
         hand_back(execution, after=RETRY)
         return False
     return _ask_human(execution, f"{execution.cause} It could not be taken back: {entry.detail}")
@@ -299,7 +312,7 @@ def _world(execution: Execution, plan: Plan) -> World:
         str(execution.mark), execution.stamp, execution.applied_at, verification.good_since(execution),
         execution.observed.get("baseline", {}), journal.evidence_of(execution),
     )  # fmt: skip
-    return world_for(plan.target, execution.request.requester, run)
+    return world_for(plan.target, execution.request.requester, run, hold=lambda: renew(execution))
 
 
 def _last(execution: Execution, phase: str) -> JournalEntry:

@@ -4,7 +4,7 @@ An entry that says *intended* and nothing more is how a crash looks from the out
 knows that the effect may have happened.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -125,6 +125,12 @@ def stop_observing(execution: Execution, why: str) -> None:
 def anything_happened(execution: Execution) -> bool:
     """Whether a step happened or may have happened: only `failed` says for certain that nothing changed."""
     return execution.journal.filter(phase=JournalEntry.Phase.APPLY).exclude(status=JournalEntry.Status.FAILED).exists()
+
+
+def all_done(execution: Execution, steps: Collection[Step]) -> bool:
+    return execution.journal.filter(phase=JournalEntry.Phase.APPLY, status=JournalEntry.Status.DONE).count() == len(
+        steps
+    )
 
 
 def evidence_of(execution: Execution) -> dict[str, str | int]:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from audit import writer
 from audit.events import About, Actor, Event
+from audit.redact import redact
 
 from . import bell
 from .models import Execution, Request
@@ -78,8 +79,9 @@ def update(row: Execution, changes: Mapping[str, object]) -> None:
 
 
 def _update(row: Request | Execution, values: Mapping[str, object]) -> None:
-    if isinstance(row, Execution):
-        changed = Execution.objects.filter(pk=row.pk, state=row.state, fence=row.fence).update(**values)
+    if isinstance(row, Execution):  # what was observed or said outside may hold a credential; here it would be at rest
+        safe = {name: redact(value) for name, value in values.items()}
+        changed = Execution.objects.filter(pk=row.pk, state=row.state, fence=row.fence).update(**safe)
     else:
         changed = Request.objects.filter(pk=row.pk, state=row.state).update(**values)
     if changed != 1:

@@ -68,7 +68,10 @@ class Execution(models.Model):
 
     request = models.OneToOneField(Request, on_delete=models.PROTECT, related_name="execution")
     mark = models.UUIDField(
-        default=uuid4, unique=True, editable=False, help_text="What effects carry outside: a row's number could be another portal's"
+        default=uuid4,
+        unique=True,
+        editable=False,
+        help_text="What effects carry outside: a row's number could be another portal's",
     )
     target_key = models.CharField(max_length=128)
     state = models.CharField(max_length=32, choices=ExecutionState.choices, default=ExecutionState.QUEUED)

@@ -4,7 +4,7 @@ Nothing here changes anything outside: actions read and dry-run through the conn
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -21,7 +21,7 @@ from connectors.kubernetes import OPERATORS, Identity, ObjectRef
 from inventory.models import Person, Workload
 
 from .errors import BadParams, CannotPlanNow
-from .protocol import CannotPlan, Params, Plan, Run, Target, TargetKind, World
+from .protocol import CannotPlan, Params, Plan, Run, Target, TargetKind, World, nobody_holds
 from .registry import AnyAction
 
 MOST_PROBLEMS = 20
@@ -47,14 +47,20 @@ def identity_of(person: Person) -> Identity:
     return Identity(person.username, (OPERATORS,))
 
 
-def world_for(target: Target, person: Person, run: Run | None = None, now: datetime | None = None) -> World:
+def world_for(
+    target: Target,
+    person: Person,
+    run: Run | None = None,
+    now: datetime | None = None,
+    hold: Callable[[], None] = nobody_holds,
+) -> World:
     """Raises `CannotPlanNow` when the target's cluster is not connected."""
     try:
         cluster = connectors.connection("kubernetes", target.cluster)
     except Missing as problem:
         raise CannotPlanNow(f"{problem.sentence} Ask an administrator to connect it again.") from problem
     soak = settings.CONFIGURATION.soak_seconds
-    return World(cluster, identity_of(person), now or timezone.now(), soak, run)
+    return World(cluster, identity_of(person), now or timezone.now(), soak, run, hold)
 
 
 def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = False) -> Params:

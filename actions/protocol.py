@@ -6,7 +6,7 @@ pod more or less, which an autoscaler may add at any moment, does not change wha
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -225,15 +225,24 @@ class Run:
     evidence: Mapping[str, str | int] = field(default_factory=dict)
 
 
+def nobody_holds() -> None:
+    """While planning there is no run to hold."""
+
+
 @dataclass(frozen=True)
 class World:
-    """The outside, as an action may use it: a cluster, the person to act as, the time, and how long a result must stay good."""
+    """The outside, as an action may use it: a cluster, the person to act as, the time, and how long a result must stay good.
+
+    `hold` is called between the read that decides and the write: it raises when the run was taken from this worker meanwhile. The
+    read's resource version is then older than that check, so a write of whoever took the run makes ours a conflict.
+    """
 
     cluster: KubernetesCluster
     person: Identity
     now: datetime
     soak_seconds: int = 30
     run: Run | None = None
+    hold: Callable[[], None] = nobody_holds
 
     @property
     def current_run(self) -> Run:

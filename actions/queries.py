@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.models import Round, Vote
 from inventory import queries as inventory
-from inventory.models import Person, Service, Workload
+from inventory.models import Person, Service, Team, Workload
 
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -53,20 +53,14 @@ def page_of(rows: QuerySet[Request], *, before: tuple[datetime, int] | None, siz
 
 def to_decide(person: Person, limit: int = 200) -> QuerySet[Request]:
     """Open requests this person can decide: riskiest first, then oldest. Own requests are never among them."""
-    voted = Vote.objects.filter(identity=person.identity).values("round")
-    return (
-        Request.objects.select_related(*RELATED)
-        .filter(
-            state=RequestState.AWAITING_APPROVAL,
-            round__state=Round.State.OPEN,
-            round__candidates__contains=[person.identity],
-            round__expires_at__gt=Now(),
-            service__team__approvers__in=person.groups.all(),
-        )
-        .exclude(round__requester_identity=person.identity)
-        .exclude(round__in=voted)
-        .order_by("-risk", "created_at")[:limit]
-    )
+    # Chosen before anything is joined: sorting ten thousand whole rows for the first two hundred took four times as long.
+    first = _decidable(person).order_by("-risk", "created_at").values("pk")[:limit]
+    return Request.objects.select_related(*RELATED).filter(pk__in=first).order_by("-risk", "created_at")
+
+
+def count_to_decide(person: Person, limit: int = 200) -> int:
+    """How many, or `limit` when there are at least that many."""
+    return _decidable(person)[:limit].count()
 
 
 def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
@@ -74,8 +68,23 @@ def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
     return (
         requests_visible_to(person)
         .filter(state=RequestState.AWAITING_APPROVAL)
-        .exclude(pk__in=[request.pk for request in to_decide(person)])
+        .exclude(pk__in=_decidable(person).values("pk"))
         .order_by("-risk", "created_at")[:limit]
+    )
+
+
+def _decidable(person: Person) -> QuerySet[Request]:
+    teams = Team.objects.filter(approvers__in=person.groups.all())
+    return (
+        Request.objects.filter(
+            state=RequestState.AWAITING_APPROVAL,
+            round__state=Round.State.OPEN,
+            round__candidates__contains=[person.identity],
+            round__expires_at__gt=Now(),
+            service__in=Service.objects.filter(team__in=teams),
+        )
+        .exclude(round__requester_identity=person.identity)
+        .exclude(round__in=Vote.objects.filter(identity=person.identity).values("round"))
     )
 
 

@@ -31,7 +31,7 @@ from .planning import make_plan, read_params, target_of, world_for
 from .protocol import Params, Plan, plan_from
 from .registry import AnyAction, UnknownAction, action_named
 from .ruling import rule
-from .states import ENDED, ExecutionState, RequestState
+from .states import ENDED, WITHOUT_EFFECT, ExecutionState, RequestState
 
 MAX_REASON = 2000
 MAX_KEY = 64
@@ -147,7 +147,9 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
     voter = approvals.Voter(actor.pk, actor.identity, actor.name, inventory.is_approver(actor, request.service.team))
     try:
         with transaction.atomic():
-            outcome = approvals.cast_vote(asked, voter=voter, approve=approve, digest=digest, note=note, now=now)
+            outcome = approvals.cast_vote(
+                asked, voter=voter, requester_now=request.requester.identity, approve=approve, digest=digest, note=note, now=now
+            )  # fmt: skip
             word = "approve" if approve else "reject"
             writer.record(Event(
                 "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
@@ -256,7 +258,8 @@ def undo_params(request: Request) -> Mapping[str, Any]:
     plan = stored_plan(request)
     if plan.undo is None:
         raise TooLate(plan.no_undo)
-    if request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED]).exists():
+    under_way = request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED])
+    if under_way.exclude(execution__state__in=WITHOUT_EFFECT).exists():
         raise TooLate("This is being undone, or was undone already.")
     return plan.undo
 
@@ -266,8 +269,9 @@ def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Exec
 
     Raises `NotAllowed`, `BadParams`, `TooLate`.
     """
-    if not (inventory.is_approver(actor, request.service.team) or actor.is_superuser):
-        why = "An approver of the owning team or an administrator says what is true. They were told."
+    approver = inventory.is_approver(actor, request.service.team) and actor.identity != request.requester.identity
+    if not (approver or actor.is_superuser):
+        why = "Another approver of the owning team than the requester, or an administrator, says what is true."
         raise recording.not_allowed(actor_of(actor), request, "resolve", why)
     if outcome not in (ExecutionState.SUCCEEDED, ExecutionState.REVERTED, ExecutionState.FAILED):
         raise BadParams({"outcome": ["Choose succeeded, reverted or failed."]})

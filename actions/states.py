@@ -81,4 +81,7 @@ ACTIVE = (E.RUNNING, E.WAITING, E.VERIFYING, E.REVERTING)
 HOLDS_TARGET = (*ACTIVE, E.NEEDS_HUMAN)
 """States in which no other run may touch the target: until a person has looked, nobody knows what is true."""
 
+WITHOUT_EFFECT = (E.FAILED, E.CANCELLED, E.REVERTED)
+"""Ends after which things are as they were before."""
+
 ENDED = (E.SUCCEEDED, E.REVERTED, E.FAILED, E.CANCELLED)

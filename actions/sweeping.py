@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import structlog
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from approvals import services as approvals
@@ -22,8 +24,13 @@ LATE = timedelta(minutes=2)
 """How long after its deadline, or without any worker looking at it, a run counts as late."""
 
 
+LONG_IN_LINE = timedelta(minutes=15)
+"""How long a run may stand behind others on its target before somebody is told. Nobody else would notice: it is looked at each second."""
+
+
 def sweep() -> None:
     _expire()
+    _leave_the_line()
     _alarm()
 
 
@@ -43,21 +50,44 @@ def _expire() -> None:
             continue  # somebody answered in the last moment
 
 
+def _leave_the_line() -> None:
+    """An approval does not hold for ever: what has stood in line for as long as approvers had to answer is stale."""
+    now = timezone.now()
+    longest = timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
+    due = Execution.objects.filter(state=ExecutionState.QUEUED, queued_at__lte=now - longest)
+    for execution in due.select_related("request__service", "request__environment")[:200]:
+        why = f"It stood in line for {settings.CONFIGURATION.request_expiry_hours} h, so what was agreed no longer holds. Nothing was done."
+        try:
+            with transaction.atomic():
+                lifecycle.move(execution, to=ExecutionState.CANCELLED, actor=SYSTEM, summary=why,
+                               changes={"cause": why, "ended_at": now, "lease_until": None})  # fmt: skip
+                lifecycle.move(
+                    execution.request, to=RequestState.STALE, actor=SYSTEM, summary=why, changes={"decided_at": now}
+                )
+        except Lost:
+            continue  # it began in the last moment
+
+
 def _alarm() -> None:
     now = timezone.now()
-    late = Execution.objects.filter(
-        state__in=[*ACTIVE, ExecutionState.QUEUED], run_after__lt=now - LATE, overdue_alarm_at=None
-    ).select_related("request__service", "request__environment")
+    unattended = Q(state__in=[*ACTIVE, ExecutionState.QUEUED], run_after__lt=now - LATE)
+    behind_others = Q(state=ExecutionState.QUEUED, queued_at__lt=now - LONG_IN_LINE)
+    late = Execution.objects.filter(unattended | behind_others, overdue_alarm_at=None).select_related(
+        "request__service", "request__environment"
+    )
     for execution in late[:200]:
         with transaction.atomic():
             if Execution.objects.filter(pk=execution.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
                 continue
-            minutes = int((now - execution.run_after).total_seconds() // 60)
+            since = (
+                min(execution.run_after, execution.queued_at) if execution.started_at is None else execution.run_after
+            )
+            minutes = int((now - since).total_seconds() // 60)
             writer.record(
                 Event(
                     "execution.overdue",
                     SYSTEM,
-                    f"nobody has looked at it for {minutes} min",
+                    f"it has not moved for {minutes} min",
                     lifecycle.about(execution),
                 )
             )

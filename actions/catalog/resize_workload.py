@@ -118,7 +118,7 @@ class ResizeWorkload(Action[ResizeParams]):
             revert=(Step("scale-back", f"Set {_replicas(before)} again", "scale", {"replicas": before, "from": after}),),
             undo={"replicas": before, "allow_zero": before == 0},
             eject=kubectl(target, "scale", f"{target.ref.kind.lower()}/{target.ref.name}", f"--replicas={after}"),
-            size=(before, after),
+            percent=_percent(before, after),
             replicas=(before, after),
         )  # fmt: skip
 
@@ -161,14 +161,14 @@ class ResizeWorkload(Action[ResizeParams]):
             revert=(Step("bounds-back", f"Set the autoscaler to {old_low}–{old_high} again", "bounds", back),),
             undo={"min_replicas": old_low, "max_replicas": old_high},
             eject=kubectl(target, "patch hpa", name, "--type merge -p", f"'{{\"spec\":{{\"minReplicas\":{low},\"maxReplicas\":{high}}}}}'"),
-            size=(old_high, high),
+            percent=_worst(_percent(old_low, low), _percent(old_high, high)),
             replicas=(seen.wanted, after),
         )  # fmt: skip
 
     def _assemble(
         self, target: Target, world: World, seen: WorkloadSeen, *, params: Mapping[str, Any], summary: str,
         preconditions: Mapping[str, int], changes: tuple[Change, ...], steps: tuple[Step, ...], revert: tuple[Step, ...],
-        undo: Mapping[str, Any], eject: str, size: tuple[int, int], replicas: tuple[int, int],
+        undo: Mapping[str, Any], eject: str, percent: float, replicas: tuple[int, int],
     ) -> Plan:  # fmt: skip
         now, then = replicas
         return Plan(
@@ -190,7 +190,7 @@ class ResizeWorkload(Action[ResizeParams]):
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers={
-                "pods": abs(then - now), "replicas_before": now, "replicas_after": then, "percent": _percent(*size),
+                "pods": abs(then - now), "replicas_before": now, "replicas_after": then, "percent": percent,
                 "unavailable": max(0, now - then), "self_heals": self_heals(seen.owner),
             },
             impact=(
@@ -212,6 +212,7 @@ class ResizeWorkload(Action[ResizeParams]):
             return {"replicas": seen.wanted, "generation": seen.generation}
         if seen.wanted != before and not (back and seen.wanted == wanted):  # see LATE
             raise Drifted(f"It has {_replicas(seen.wanted)}, not {before} as planned. Nothing was changed.")
+        world.hold()
         done = world.cluster.scale(
             seen.ref, as_=world.person, replicas=wanted, execution=run.id, seen=seen.resource_version
         )
@@ -232,6 +233,7 @@ class ResizeWorkload(Action[ResizeParams]):
             return {"minimum": bounds[0], "maximum": bounds[1]}
         if bounds != (args["from_min"], args["from_max"]) and not (back and bounds == wanted):  # see LATE
             raise Drifted(f"The autoscaler has {autoscaler_text(seen)}, not what was planned on. Nothing was changed.")
+        world.hold()
         done = world.cluster.set_autoscaler_bounds(
             seen.ref,
             as_=world.person,
@@ -285,8 +287,13 @@ def _pods(number: int) -> str:
     return "1 pod" if number == 1 else f"{number} pods"
 
 
-def _percent(before: int, after: int) -> int:
-    return round((after - before) * 100 / before) if before else (100 if after else 0)
+def _percent(before: int, after: int) -> float:
+    return (after - before) * 100 / before if before else (100.0 if after else 0.0)
+
+
+def _worst(*changes: float) -> float:
+    """Of two bounds the one that takes away most; otherwise the one that adds most."""
+    return min(changes) if min(changes) < 0 else max(changes)
 
 
 def _blast(now: int, then: int) -> str:

@@ -112,6 +112,7 @@ class RestartWorkload(Action[RestartParams]):
             return _patched(seen)
         if seen.template_hash != step.args["template"]:
             raise Drifted("The pod template is no longer what was planned on. Nothing was changed.")
+        world.hold()
         done = world.cluster.restart(
             seen.ref, as_=world.person, stamp=run.stamp, execution=run.id, seen=seen.resource_version
         )
@@ -127,6 +128,7 @@ class RestartWorkload(Action[RestartParams]):
                 "Somebody else changed it after this run did, so the old template was not put back over their change."
             )
         stamp = step.args["stamp"]
+        world.hold()
         done = world.cluster.restart(
             seen.ref,
             as_=world.person,
@@ -150,6 +152,7 @@ class RestartWorkload(Action[RestartParams]):
             if pod.template_hash != seen.update_revision and not pod.ready and not pod.terminating
         ]
         for pod in stuck:
+            world.hold()
             try:
                 world.cluster.evict(pod.ref, as_=world.person)
             except (Missing, Conflict):

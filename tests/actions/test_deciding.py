@@ -9,12 +9,14 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 from pytest_django.fixtures import Settings
 
-from actions import services, sweeping
+from actions import claiming, execution, journal, lifecycle, services, sweeping
+from actions.catalog import resize_workload
 from actions.errors import BadParams, Denied, NotAllowed, TooLate, VoteDoesNotCount
-from actions.models import Execution, Request
+from actions.models import Execution, JournalEntry, Request
 from actions.states import ExecutionState, RequestState
 from approvals.models import Round, Vote
 from audit import queries
+from audit.events import SYSTEM
 from inventory.models import Person, Service, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
@@ -320,7 +322,7 @@ def test_a_run_nobody_looks_at_raises_the_alarm_once(agreed: Request) -> None:
     Execution.objects.update(run_after=timezone.now() - timedelta(minutes=3))
     sweeping.sweep()
     sweeping.sweep()
-    assert recorded("execution.overdue") == ["Afterdeck: nobody has looked at it for 3 min"]
+    assert recorded("execution.overdue") == ["Afterdeck: it has not moved for 3 min"]
 
 
 def test_a_run_that_ended_its_workers_before_it_began_has_changed_nothing(agreed: Request) -> None:
@@ -330,3 +332,73 @@ def test_a_run_that_ended_its_workers_before_it_began_has_changed_nothing(agreed
         E.FAILED,
         "This run ended or broke its worker 3 times. It had not begun, so nothing changed.",
     )
+
+
+def test_a_run_that_stands_in_line_too_long_alarms_and_then_leaves_it(agreed: Request) -> None:
+    now = timezone.now()
+    Execution.objects.update(
+        queued_at=now - timedelta(minutes=20), run_after=now
+    )  # knocked a moment ago: another run has the target
+    sweeping.sweep()
+    assert recorded("execution.overdue") == ["Afterdeck: it has not moved for 20 min"]
+    Execution.objects.update(queued_at=now - timedelta(hours=25))
+    sweeping.sweep()
+    assert (Execution.objects.get().state, fresh(agreed).state) == (E.CANCELLED, R.STALE)
+
+
+def test_a_step_that_could_not_be_tried_begins_with_a_new_look(people: People, agreed: Request) -> None:
+    """The intent is written and nothing was sent. By the next try somebody who agreed is no approver any more."""
+    run = claiming.claim()
+    assert run is not None
+    assert claiming.start(run)
+    [step] = services.stored_plan(agreed).steps
+    entry = journal.intend(run, JournalEntry.Phase.APPLY, step, actor=SYSTEM)
+    journal.settle(run, entry, JournalEntry.Status.FAILED, actor=SYSTEM, detail="No answer.", evidence=execution.AGAIN)
+    claiming.hand_back(run, after=timedelta(0))
+    people.jonas.groups.clear()
+    ended = work_off(agreed)
+    assert (ended.state, fresh(agreed).state) == (E.CANCELLED, R.STALE)
+    assert "no longer an approver" in ended.cause
+
+
+def test_what_was_observed_holds_no_credential(agreed: Request) -> None:
+    run = claiming.claim()
+    assert run is not None
+    said = "cannot reach postgres://app:hunter2secret@db/orders"
+    lifecycle.update(run, {"cause": said, "observed": {"sentence": said, "evidence": {"message": said}}})
+    assert "hunter2secret" not in str(Execution.objects.values("cause", "observed").get())
+
+
+def test_an_undo_that_came_to_nothing_can_be_tried_again(people: People, checkout: Workload) -> None:
+    request = asks(people.mira, "resize-workload", checkout, replicas=3)
+    undone = asks(people.mira, "resize-workload", checkout, replicas=4)
+    Request.objects.filter(pk=undone.pk).update(undo_of=request, state=R.APPROVED)
+    now = timezone.now()
+    for each, state in ((request, E.SUCCEEDED), (undone, E.CANCELLED)):
+        Execution.objects.create(
+            request=each, target_key=each.target_key, state=state, stamp="", run_after=now, queued_at=now
+        )
+    assert services.undo_params(fresh(request)) == {"replicas": 2, "allow_zero": False}
+    Execution.objects.filter(request=undone).update(state=E.RUNNING)
+    with pytest.raises(TooLate, match="is being undone"):
+        services.undo_params(fresh(request))
+
+
+def test_whoever_asked_does_not_say_how_it_ended(people: People, checkout: Workload) -> None:
+    request = asks(people.jonas, "restart-workload", checkout)
+    now = timezone.now()
+    Execution.objects.create(
+        request=request, target_key="x", state=E.NEEDS_HUMAN, stamp="", run_after=now, queued_at=now
+    )
+    with pytest.raises(NotAllowed, match="Another approver of the owning team than the requester"):
+        services.resolve(actor=people.jonas, request=fresh(request), outcome="succeeded", note="All is well.")
+    assert (
+        services.resolve(actor=people.ines, request=fresh(request), outcome="failed", note="I looked.").state
+        == E.FAILED
+    )
+
+
+def test_the_worse_of_two_bounds_is_what_the_policy_sees(checkout: Workload) -> None:
+    assert [resize_workload._worst(*changes) for changes in ((-90.0, 0.0), (0.0, -50.2), (10.0, 50.0), (-10.0, 100.0))] == [
+        -90.0, -50.2, 50.0, -10.0,
+    ]  # fmt: skip

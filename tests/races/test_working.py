@@ -132,6 +132,28 @@ def test_a_worker_that_comes_back_late_repeats_nothing_and_writes_nothing(
     assert (Execution.objects.values().get(), list(JournalEntry.objects.values()), verbs(request)) == before
 
 
+def test_a_worker_that_wakes_between_two_other_runs_does_not_do_its_own_again(
+    people: People, staging: Workload, namespace: Namespace, short_soak: None
+) -> None:
+    """It was frozen before its read; then its run was finished by another worker, and a second run brought everything back."""
+    request = asks(people.mira, "resize-workload", staging, replicas=staging.wanted + 1)
+    late = claiming.claim()
+    assert late is not None
+    assert claiming.start(late)
+    plan = services.stored_plan(request)
+    journal.intend(late, JournalEntry.Phase.APPLY, plan.steps[0], actor=SYSTEM)
+    expired(request)
+    assert work_off(request).state == E.SUCCEEDED
+    assert (
+        work_off(services.undo(actor=people.mira, request=fresh(request), reason="Back.", entrance="test")).state
+        == E.SUCCEEDED
+    )
+    effects = len(namespace.effects())
+    with pytest.raises(Lost):
+        action_named(plan.action).apply(plan.steps[0], plan, execution._world(late, plan))
+    assert len(namespace.effects()) == effects
+
+
 def test_a_late_worker_does_not_go_on(people: People, staging: Workload, namespace: Namespace) -> None:
     request = asks(people.mira, "restart-workload", staging)
     late = claiming.claim()
