@@ -26,6 +26,11 @@ hypothesis.settings.register_profile("afterdeck", deadline=None, derandomize=Tru
 hypothesis.settings.load_profile("afterdeck")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser comes last: from its first test on, Playwright's event loop runs in this thread, and no other can."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def endpoints() -> Endpoints:
     return environment.endpoints
