@@ -63,17 +63,22 @@ def requirements_of(asked: Round) -> tuple[Requirement, ...]:
     )
 
 
-def cast_vote(asked: Round, *, voter: Voter, approve: bool, digest: str, note: str, now: datetime) -> Outcome:
-    """Count one decision and return what the round now means. Raises `VoteRefused`. Call it in the caller's transaction."""
+def cast_vote(
+    asked: Round, *, voter: Voter, requester_now: int, approve: bool, digest: str, note: str, now: datetime
+) -> Outcome:
+    """Count one decision and return what the round now means. Raises `VoteRefused`. Call it in the caller's transaction.
+
+    `requester_now` is the requester's identity at this moment: accounts may have been joined since the round was opened.
+    """
     with transaction.atomic():
         locked = Round.objects.select_for_update().get(pk=asked.pk)
         needs = requirements_of(locked)
-        _check(locked, needs, voter, digest, note, approve, now)
+        _check(locked, needs, voter, requester_now, digest, note, approve, now)
         Vote.objects.create(
             round=locked, voter_id=voter.account, identity=voter.identity, digest=digest, note=note, at=now,
             decision=Vote.Decision.APPROVE if approve else Vote.Decision.REJECT,
         )  # fmt: skip
-        outcome = outcome_of(locked)
+        outcome = outcome_of(locked, lambda vote: vote.voter.identity != requester_now)
         if outcome is not Outcome.WAITING:
             locked.state = Round.State.APPROVED if outcome is Outcome.APPROVED else Round.State.REJECTED
             locked.closed_at = now
@@ -90,12 +95,12 @@ def close_round(asked: Round, *, now: datetime) -> None:
     Round.objects.filter(pk=asked.pk, state=Round.State.OPEN).update(state=Round.State.CLOSED, closed_at=now)
 
 
-def outcome_of(asked: Round, still_eligible: Callable[[int], bool] = lambda _: True) -> Outcome:
-    """What the votes of a round mean; with `still_eligible`, only votes of people who are approvers at this moment count."""
+def outcome_of(asked: Round, counts: Callable[[Vote], bool]) -> Outcome:
+    """What those votes of a round mean that count at this moment: people leave, and accounts are joined."""
     votes = [
         CountedVote(vote.identity, vote.decision == Vote.Decision.APPROVE, vote.digest)
-        for vote in asked.votes.all()
-        if still_eligible(vote.identity)
+        for vote in asked.votes.select_related("voter__same_person_as")
+        if counts(vote)
     ]
     return tally(requirements_of(asked), votes, requester=asked.requester_identity, digest=asked.digest)
 
@@ -107,11 +112,19 @@ def would_satisfy(asked: Round, requirements: Iterable[Requirement]) -> bool:
 
 
 def _check(
-    asked: Round, needs: tuple[Requirement, ...], voter: Voter, digest: str, note: str, approve: bool, now: datetime
+    asked: Round,
+    needs: tuple[Requirement, ...],
+    voter: Voter,
+    requester_now: int,
+    digest: str,
+    note: str,
+    approve: bool,
+    now: datetime,
 ) -> None:
     people = {person.identity: person.name for need in needs for person in need.people}
-    others = [name for identity, name in people.items() if identity != voter.identity]
-    if voter.identity == asked.requester_identity:
+    oneself = {voter.identity, requester_now}
+    others = [name for identity, name in people.items() if identity not in oneself and name != voter.name]
+    if voter.identity in (asked.requester_identity, requester_now):
         raise VoteRefused(NEVER_THE_REQUESTER, f"You cannot approve this: you asked for it. {_can(others)}")
     if voter.identity not in people:
         raise VoteRefused(ONLY_WHO_WAS_ASKED, f"You are not an approver of this request. {_can(others)}")
