@@ -12,6 +12,7 @@ from celpy.celtypes import BoolType
 from .conditions import cel_facts
 from .facts import Approver, Effect, Facts, Requirement, RuleAnswer, Ruling
 from .loader import Policy, Rule
+from .tally import can_meet
 
 log = structlog.get_logger(__name__)
 
@@ -41,8 +42,10 @@ def evaluate(facts: Facts, policy: Policy) -> Ruling:
             answers.append(RuleAnswer(rule.id, Effect.NEEDS, because))
             people = _others(facts, rule.needs.of)
             requirements.append(Requirement(rule.id, rule.needs.count, rule.needs.of, people))
-            if len(people) < rule.needs.count:
-                answers.append(RuleAnswer(rule.id, Effect.DENY, _nobody(facts, rule, len(people))))
+            there = {person.identity for need in requirements for person in need.people}
+            if not can_meet(requirements, there):
+                wanted = sum(need.count for need in requirements)
+                answers.append(RuleAnswer(rule.id, Effect.DENY, _nobody(facts, wanted, len(there))))
         else:
             answers.append(RuleAnswer(rule.id, Effect.ALLOW, because))
     if not answers:
@@ -69,8 +72,7 @@ def _others(facts: Facts, group: str) -> tuple[Approver, ...]:
     return tuple(person for person in facts.people.get(group, ()) if person.identity != facts.requester_identity)
 
 
-def _nobody(facts: Facts, rule: Rule, there: int) -> str:
-    wanted = rule.needs.count if rule.needs else 0
+def _nobody(facts: Facts, wanted: int, there: int) -> str:
     return (
         f"{wanted} of the approvers of team {facts.target.team} would have to agree, but there {'is' if there == 1 else 'are'} "
         f"{there or 'none'} besides you. Ask an administrator to add approvers to the team."

@@ -1,6 +1,6 @@
 """What a set of votes means. Pure: the same votes always give the same outcome, in whatever order they came."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -23,12 +23,47 @@ class CountedVote:
 
 
 def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, requester: int, digest: str) -> Outcome:
-    """Decide a round. Votes of the requester, on another digest, or by people nobody asked never count; one no is a no."""
+    """Decide a round. Votes of the requester, on another digest, or by people nobody asked never count; one no is a no.
+
+    Requirements add up: a person's vote counts for one of them.
+    """
     needs = tuple(requirements)
     asked = {person.identity for need in needs for person in need.people}
     counted = [v for v in votes if v.identity != requester and v.digest == digest and v.identity in asked]
     if any(not vote.approves for vote in counted):
         return Outcome.REJECTED
-    agreed = {vote.identity for vote in counted}
-    missing = any(len(agreed & {person.identity for person in need.people}) < need.count for need in needs)
-    return Outcome.WAITING if missing or not needs else Outcome.APPROVED
+    met = can_meet(needs, {vote.identity for vote in counted})
+    return Outcome.APPROVED if needs and met else Outcome.WAITING
+
+
+def can_meet(requirements: Iterable[Requirement], agreed: Set[int]) -> bool:
+    """Whether these people meet all requirements when each of them counts for one only: a matching of places and people."""
+    places = [agreed & {person.identity for person in need.people} for need in requirements for _ in range(need.count)]
+    if len(places) > len(agreed):
+        return False
+    taken: dict[int, int] = {}
+    return all(_seat(place, places, taken) for place in range(len(places)))
+
+
+def _seat(place: int, places: Sequence[Set[int]], taken: dict[int, int]) -> bool:
+    """Fill one more place; whoever sits elsewhere may move for it. `taken` is the place of each person, and is changed."""
+    wanted_by: dict[int, int] = {}
+    open_places = [place]
+    for each in open_places:  # grows while it is walked
+        for person in places[each] - wanted_by.keys():
+            wanted_by[person] = each
+            if person in taken:
+                open_places.append(taken[person])
+            else:
+                _move_up(person, wanted_by, taken)
+                return True
+    return False
+
+
+def _move_up(free: int, wanted_by: dict[int, int], taken: dict[int, int]) -> None:
+    seated = {place: person for person, place in taken.items()}
+    person: int | None = free
+    while person is not None:
+        place = wanted_by[person]
+        taken[person] = place
+        person = seated.get(place)

@@ -116,10 +116,22 @@ def test_deny_beats_needs_beats_allow_and_requirements_add_up(tmp_path: Path) ->
         rules = [
             f'- {{id: {name}, when: "true", {line}, because: Because.}}' for name, line in [*lines.items()][:count]
         ]
-        ruling = rule(OWNER, written(directory, "\n".join(rules)))
+        facts = replace(OWNER, people={"owning-team-approvers": (MIRA, JONAS, INES, Approver(4, "leila", "Leila"))})
+        ruling = rule(facts, written(directory, "\n".join(rules)))
         assert ruling.effect is effect
         wanted = [need.count for need in ruling.requirements]
         assert wanted == ([1, 2][: count - 1] if effect is Effect.NEEDS else [])
+
+
+def test_what_all_there_are_could_not_agree_to_together_is_a_no(tmp_path: Path) -> None:
+    needs = 'when: "true", needs: {count: %d, of: owning-team-approvers}, because: Because.'
+    rules = written(tmp_path, f"- {{id: asks-one, {needs % 1}}}\n- {{id: asks-two, {needs % 2}}}")
+    ruling = rule(OWNER, rules)
+    assert (ruling.effect, ruling.deciding_rules, ruling.requirements) == (Effect.DENY, ("asks-two",), ())
+    assert ruling.why == (
+        "3 of the approvers of team payments would have to agree, but there are 2 besides you. "
+        "Ask an administrator to add approvers to the team."
+    )
 
 
 def test_what_no_rule_speaks_about_is_a_no(tmp_path: Path) -> None:

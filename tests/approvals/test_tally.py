@@ -1,11 +1,13 @@
 """What a set of votes means, as a table and as properties that hold for every set."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.facts import Approver, Requirement
-from approvals.tally import CountedVote, Outcome, tally
+from approvals.tally import CountedVote, Outcome, can_meet, tally
 
 MIRA, JONAS, INES, LEILA = 1, 2, 3, 4
 DIGEST, ANOTHER = "a" * 64, "b" * 64
@@ -45,7 +47,20 @@ ONE, TWO = need(1, JONAS, INES), need(2, JONAS, INES)
         ([need(1, MIRA, JONAS)], [no(MIRA)], Outcome.WAITING),
         ([need(1, JONAS), need(1, INES)], [yes(JONAS)], Outcome.WAITING),  # requirements add up
         ([need(1, JONAS), need(1, INES)], [yes(JONAS), yes(INES)], Outcome.APPROVED),
-        ([need(1, JONAS), need(2, JONAS, INES)], [yes(JONAS), yes(INES)], Outcome.APPROVED),
+        ([ONE, ONE], [yes(JONAS)], Outcome.WAITING),  # also of the same people: a vote counts once
+        ([ONE, ONE], [yes(JONAS), yes(INES)], Outcome.APPROVED),
+        ([need(1, JONAS), need(2, JONAS, INES)], [yes(JONAS), yes(INES)], Outcome.WAITING),
+        (
+            [need(1, JONAS, INES), need(1, JONAS)],
+            [yes(JONAS), yes(INES)],
+            Outcome.APPROVED,
+        ),  # Jonas moves over for Ines
+        (
+            [need(1, JONAS, INES), need(1, JONAS, LEILA), need(1, JONAS)],
+            [yes(JONAS), yes(INES), yes(LEILA)],
+            Outcome.APPROVED,
+        ),
+        ([need(1, JONAS), need(1, JONAS), need(1, INES, LEILA)], [yes(JONAS), yes(INES), yes(LEILA)], Outcome.WAITING),
         ([], [yes(JONAS)], Outcome.WAITING),  # what nobody was asked about is not approved by anybody
         ([], [], Outcome.WAITING),
     ],
@@ -108,6 +123,7 @@ def test_whoever_approved_was_asked_and_there_are_enough_of_them(
     if decided(requirements, votes) is Outcome.APPROVED:
         agreed = {vote.identity for vote in votes if vote.approves and vote.digest == DIGEST} - {MIRA}
         assert requirements
+        assert len(agreed) >= sum(requirement.count for requirement in requirements)
         for requirement in requirements:
             assert len(agreed & {person.identity for person in requirement.people}) >= requirement.count
 
@@ -118,3 +134,15 @@ def test_asking_more_people_for_more_never_approves(
 ) -> None:
     if decided(requirements, votes) is not Outcome.APPROVED:
         assert decided([*requirements, need(1, identity)], votes) is not Outcome.APPROVED or not requirements
+
+
+@given(needs, st.sets(identities))
+def test_requirements_are_met_when_some_assignment_of_people_to_them_meets_them(
+    requirements: list[Requirement], agreed: set[int]
+) -> None:
+    places = [{person.identity for person in each.people} for each in requirements for _ in range(each.count)]
+    by_trying_all = len(places) <= len(agreed) and any(
+        all(person in place for person, place in zip(people, places, strict=True))
+        for people in permutations(agreed, len(places))
+    )
+    assert can_meet(requirements, agreed) is by_trying_all
