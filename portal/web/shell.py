@@ -21,7 +21,7 @@ class Shell:
 
     @cached_property
     def to_decide(self) -> int:
-        return actions.to_decide(self._person).count()
+        return actions.count_to_decide(self._person)
 
     @cached_property
     def clusters(self) -> list[SystemState]:
