@@ -112,6 +112,7 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=5)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "portal.attempts.name_to_keep"
 SILENCED_SYSTEM_CHECKS = ["axes.W002"]  # its middleware would replace the answer of `portal.web.signin`
 
 SESSION_COOKIE_NAME = "__Host-afterdeck" if _https else "afterdeck"
@@ -189,6 +190,8 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+    "threads"  # leases are kept by the process that has the runs in hand; prefork would put that into the parent
+)
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -209,6 +212,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": CONFIGURATION.discovery_seconds},  # else a worker that was away looks again and again
     },
     "forget": {"task": "inventory.tasks.forget", "schedule": timedelta(hours=1)},
+    "forget-attempts": {"task": "portal.tasks.forget", "schedule": timedelta(hours=1)},
 }
 
 DJANGO_STRUCTLOG_REQUEST_CANCELLED_LOG_LEVEL = logging.INFO  # a browser that leaves a live page is no problem

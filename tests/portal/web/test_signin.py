@@ -1,9 +1,14 @@
 """Signing in, out, and not at all: what the page says, what the record says."""
 
+from datetime import timedelta
+
 import pytest
+from axes.models import AccessAttempt, AccessFailureLog, AccessLog
 from django.test import Client
+from django.utils import timezone
 
 from audit.models import EventRow
+from portal.tasks import forget
 from tests.characters import People
 
 
@@ -36,6 +41,23 @@ def test_guessing_is_stopped_and_the_page_says_for_how_long(people: People, clie
     assert answers[-1].status_code == 429
     assert "for 5 min" in answers[-1].content.decode()
     assert sign_in(client, "mira", "mira-password-1").status_code == 429
+
+
+def test_a_password_in_the_field_for_the_name_is_kept_nowhere(people: People, client: Client) -> None:
+    answers = [sign_in(client, "my-secret-Passw0rd!", "mira") for _ in range(11)]
+    rows = [row for table in (AccessAttempt, AccessFailureLog, AccessLog) for row in table.objects.values()]
+    assert rows
+    assert "Passw0rd" not in repr(rows)
+    assert answers[-1].status_code == 429
+    assert sign_in(client, "mira", "mira-password-1").status_code == 302
+
+
+def test_attempts_are_forgotten_after_a_day(people: People, client: Client) -> None:
+    sign_in(client, "mira", "wrong")
+    sign_in(client, "jonas", "wrong")
+    AccessAttempt.objects.filter(username="mira").update(attempt_time=timezone.now() - timedelta(days=2))
+    forget()
+    assert list(AccessAttempt.objects.values_list("username", flat=True)) == ["jonas"]
 
 
 @pytest.mark.parametrize("username", ["", "\x00", "x" * 5000, "﻿mira"])

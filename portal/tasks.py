@@ -1,0 +1,11 @@
+"""What Celery can be told about the portal itself: tidy up."""
+
+from celery import shared_task
+
+from . import attempts
+
+
+@shared_task(name="portal.tasks.forget", ignore_result=True)
+def forget() -> None:
+    """Let go of sign-in attempts that are too old."""
+    attempts.forget_old()
