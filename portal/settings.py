@@ -190,6 +190,7 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_POOL = (
     "threads"  # leases are kept by the process that has the runs in hand; prefork would put that into the parent
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
