@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import path
@@ -111,6 +112,7 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     columns = _columns(workloads, now)
     chosen = _chosen(request, [place.environment for place in places])
     changes = changes_of(found, now)
+    visible = inventory.services_visible_to(person)
     context = {
         "section": "services",
         "service": found,
@@ -122,8 +124,8 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "changes": changes,
         "secrets": [_age(secret, now) for secret in inventory.secrets_of(found)],
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
-        "called_by": list(found.called_by.order_by("name").values_list("name", flat=True)[:12]),
-        "calls": list(found.calls.order_by("name").values_list("name", flat=True)[:12]),
+        "called_by": _names(found.called_by.filter(pk__in=visible)),
+        "calls": _names(found.calls.filter(pk__in=visible)),
         "trouble": _worst(columns),
         "silent": _silent(workloads),
     }
@@ -182,6 +184,10 @@ def _visible(person: Person, slug: str) -> Service:
     if found is None:
         raise Http404
     return found
+
+
+def _names(services: QuerySet[Service]) -> list[str]:
+    return list(services.order_by("name").values_list("name", flat=True)[:12])
 
 
 def _live(service: Service) -> list[Workload]:

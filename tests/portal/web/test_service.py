@@ -45,6 +45,19 @@ def test_a_service_of_another_team_does_not_exist(people: People, signed_in: Sig
         assert signed_in(people.edda).get(f"/{path}").status_code == 200
 
 
+def test_a_neighbour_that_one_may_not_see_is_not_named(people: People, signed_in: SignedIn, town: Town) -> None:
+    service = town.service("checkout")
+    service.calls.add(town.service("ledger"), town.service("hidden-callee", team="storefront"))
+    town.service("hidden-caller", team="storefront").calls.add(service)
+
+    mira, edda = (signed_in(each).get("/services/checkout").content.decode() for each in (people.mira, people.edda))
+
+    assert "ledger" in mira
+    assert "hidden-c" not in mira
+    assert "hidden-callee" in edda
+    assert "hidden-caller" in edda
+
+
 def test_an_object_no_action_fits_says_so(people: People, signed_in: SignedIn, town: Town) -> None:
     town.workload(town.service("nightly"), kind="CronJob", wanted=0, ready=0)
     page = signed_in(people.mira).get("/services/nightly").content.decode()
