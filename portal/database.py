@@ -12,6 +12,7 @@ from psycopg import sql
 from audit.writer import COLUMNS
 
 AUDIT_TABLE = "audit_event"
+WRITTEN_BY_POSTGRES = ("id", "at", "txid")
 READ_ONLY = ("django_migrations",)
 
 
@@ -54,10 +55,13 @@ def problems(connection: BaseDatabaseWrapper) -> list[str]:
                 "The database has no tables yet. Run `manage.py setup_database` with AFTERDECK_OWNER_DATABASE_URL set."
             ]
         cursor.execute(
-            "SELECT has_table_privilege(%(t)s, 'UPDATE') OR has_table_privilege(%(t)s, 'DELETE') OR has_table_privilege(%(t)s, 'TRUNCATE')"
-            " OR has_table_privilege(%(t)s, 'INSERT') OR pg_has_role(current_user, tableowner::name, 'USAGE')"
+            # MEMBER, not USAGE: who is a member without inheriting is one SET ROLE away from owning the table
+            "SELECT has_any_column_privilege(%(t)s, 'UPDATE') OR has_table_privilege(%(t)s, 'DELETE')"
+            " OR has_table_privilege(%(t)s, 'TRUNCATE') OR has_table_privilege(%(t)s, 'INSERT')"
+            " OR EXISTS (SELECT FROM unnest(%(written)s::text[]) name WHERE has_column_privilege(%(t)s, name, 'INSERT'))"
+            " OR pg_has_role(current_user, tableowner::name, 'MEMBER')"
             " FROM pg_tables WHERE tablename = %(t)s",
-            {"t": AUDIT_TABLE},
+            {"t": AUDIT_TABLE, "written": list(WRITTEN_BY_POSTGRES)},
         )
         if cursor.fetchone()[0]:
             return [

@@ -4,9 +4,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
+import psycopg
 import pytest
+from django.db.backends.base.base import BaseDatabaseWrapper
 
+from portal.database import problems
 from tests import environment
 
 HOUSE = Path(__file__).parents[2]
@@ -49,6 +53,29 @@ def test_the_portal_refuses_a_role_that_could_rewrite_the_record(django_db_setup
     done = start(AFTERDECK_DATABASE_URL=environment.url_of(environment.endpoints.postgres_owner_url))
     assert done.returncode == 1
     assert "could rewrite the audit record" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("grant", "sound"),
+    [
+        ("GRANT SELECT, INSERT (verb, summary) ON audit_event TO almost_sound", True),
+        ("GRANT UPDATE (summary) ON audit_event TO almost_sound", False),
+        ("GRANT INSERT (at) ON audit_event TO almost_sound", False),
+        ("GRANT INSERT (id) ON audit_event TO almost_sound", False),
+        ("GRANT INSERT (txid) ON audit_event TO almost_sound", False),
+        ("GRANT afterdeck_owner TO almost_sound WITH INHERIT FALSE", False),
+    ],
+)
+def test_a_small_right_too_many_is_found(django_db_setup: None, grant: str, sound: bool) -> None:
+    url = environment.url_of(environment.endpoints.postgres_superuser_url)
+    with (
+        psycopg.connect(url, cursor_factory=psycopg.ClientCursor) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        connection.execute("CREATE ROLE almost_sound NOINHERIT")
+        connection.execute(grant.encode())
+        connection.execute("SET LOCAL ROLE almost_sound")
+        assert (problems(cast(BaseDatabaseWrapper, connection)) == []) is sound
 
 
 def test_the_portal_refuses_a_policy_that_does_not_load(django_db_setup: None, tmp_path: Path) -> None:
