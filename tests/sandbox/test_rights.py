@@ -60,6 +60,10 @@ def test_the_portal_writes_as_a_person_and_the_audit_log_names_them(
         pytest.param((*AS_MIRA, "get", "secrets"), id="read secrets as a person"),
         pytest.param((*AS_MIRA, "create", "token", "default"), id="make a token as a person"),
         pytest.param(("get", "secrets"), id="read secrets as itself"),
+        pytest.param(("logs", "deployment/shop"), id="read logs"),
+        pytest.param(("get", "nodes"), id="look at nodes"),
+        pytest.param(("get", "--raw=/api/v1/pods?watch=1"), id="watch"),
+        pytest.param((*AS_MIRA, "scale", "deployment/shop", "--replicas=3"), id="scale past the object as a person"),
         pytest.param(("--as=mira", "rollout", "restart", "deployment/shop"), id="act as a person who is no operator"),
         pytest.param(
             ("--as=mira", "--as-group=system:masters", "get", "secrets"), id="say that a person is an administrator"
