@@ -173,9 +173,7 @@ def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
     if not draft.digest:
         raise NotLookedAt("This is what would happen. Press the button once more to ask for it.")
     key = f"{draft.key}:{draft.digest[:16]}" if draft.key else None
-    if goal.undo_of is None:
-        fields.refuse_odd_numbers(goal.action.params, draft.values)
-    else:
+    if goal.undo_of is not None:
         return services.undo(
             actor=person,
             request=goal.undo_of,
@@ -230,8 +228,6 @@ def _form(
 def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
     """Raises `BadParams`; every other way a plan can fail is shown in the panel itself."""
     workload = goal.workload
-    if goal.undo_of is None:
-        fields.refuse_odd_numbers(goal.action.params, draft.values)
     try:
         seen = services.preview(
             actor=person, action=goal.action.id, target=workload.pk, params=draft.values, from_form=goal.undo_of is None,
@@ -346,11 +342,6 @@ def _draft(request: HttpRequest, goal: Goal) -> Draft:
         digest=digest if len(digest) == DIGEST_LENGTH else "",
         key=form.get("key", "")[:32],
     )
-
-
-def _all_problems(goal: Goal, wrong: Mapping[str, Sequence[str]]) -> list[tuple[str, Sequence[str]]]:
-    """Every field with what is wrong with it, so that what is right again loses its mark."""
-    return [(name, wrong.get(name, ())) for name in fields.names_of(goal.action.params)]
 
 
 def _plainly(wrong: Mapping[str, Sequence[str]], name: str) -> list[str]:

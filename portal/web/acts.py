@@ -46,10 +46,6 @@ class Place:
         refused = [act for _, acts in self.workloads for act in acts if not act.possible]
         return tuple({act.why: act for act in refused}.values())
 
-    @property
-    def untouchable(self) -> tuple[Workload, ...]:
-        return tuple(workload for workload, acts in self.workloads if not acts)
-
 
 def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> tuple[Place, ...]:
     """All workloads are of one service. In the order of the environments."""

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from actions.errors import BadParams
 from actions.protocol import Params
 
 MAX_TYPED = 500
@@ -80,19 +79,6 @@ def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
         elif text != "" or params.model_fields[name].is_required():
             said[name] = text
     return said
-
-
-def refuse_odd_numbers(params: type[Params], values: Mapping[str, Any]) -> None:
-    """A form's text may stand for a number, but only digits do: not 1_0, not 1.0. Raises `BadParams`."""
-    odd = {
-        name: ["Write a whole number in digits, such as 4"]
-        for name, schema in _properties(params).items()
-        if schema.get("type") == "integer"
-        and name in values
-        and not re.fullmatch(r" *-?[0-9]{1,18} *", str(values[name]))
-    }
-    if odd:
-        raise BadParams(odd)
 
 
 def shown(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
