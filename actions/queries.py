@@ -28,7 +28,7 @@ RELATED = (
 
 
 def requests_visible_to(person: Person) -> QuerySet[Request]:
-    """What the person asked, is asked about, or whose service they see."""
+    """What the person asked, is asked about, or whose service they see or approve for."""
     rows = Request.objects.select_related(*RELATED)
     if person.has_perm(f"inventory.{inventory.VIEW}"):
         return rows
@@ -36,6 +36,7 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
         Q(service__in=inventory.services_visible_to(person))
         | Q(requester=person)
         | Q(round__candidates__contains=[person.identity])
+        | Q(service__in=_approved_by(person))
     )
 
 
@@ -74,18 +75,22 @@ def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
 
 
 def _decidable(person: Person) -> QuerySet[Request]:
-    teams = Team.objects.filter(approvers__in=person.groups.all())
     return (
         Request.objects.filter(
             state=RequestState.AWAITING_APPROVAL,
             round__state=Round.State.OPEN,
             round__candidates__contains=[person.identity],
             round__expires_at__gt=Now(),
-            service__in=Service.objects.filter(team__in=teams),
+            service__in=_approved_by(person),
         )
         .exclude(round__requester_identity=person.identity)
         .exclude(round__in=Vote.objects.filter(identity=person.identity).values("round"))
     )
+
+
+def _approved_by(person: Person) -> QuerySet[Service]:
+    """Of teams whose approver the person is, whether or not they are on the team."""
+    return Service.objects.filter(team__in=Team.objects.filter(approvers__in=person.groups.all()))
 
 
 def decided_by(person: Person, limit: int = 50) -> list[Vote]:

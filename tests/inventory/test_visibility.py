@@ -6,10 +6,14 @@ import pytest
 from django.contrib.auth.models import Group
 from guardian.shortcuts import assign_perm
 
+from actions import queries as requests
+from actions.models import Execution
+from actions.states import ExecutionState
 from inventory import queries as inventory
 from inventory.models import Cluster, Person, Service, Team, Workload
 from inventory.services import keep_cluster
-from tests.characters import People
+from tests.characters import People, Shop, asks
+from tests.cluster import Namespace, workload
 from tests.inventory.conftest import queries, sighting
 from tests.inventory.test_keeping import NOON
 
@@ -110,3 +114,25 @@ def test_a_list_costs_the_same_number_of_queries_however_long_it_is(
         counts.append(queries(lambda: listed(fresh(person))))
 
     assert counts[0] == counts[1] <= 5
+
+
+def test_an_approver_who_is_not_on_the_team_sees_the_run_that_needs_them(
+    shop: Shop, people: People, namespace: Namespace
+) -> None:
+    namespace.apply(workload("checkout"))
+    namespace.roll_out("deployment", "checkout")
+    request = asks(people.mira, "restart-workload", shop.knows("checkout", environment=shop.staging))
+    Execution.objects.filter(request=request).update(state=ExecutionState.NEEDS_HUMAN)
+    team = Team.objects.get(slug="payments")
+    assert requests.request_for(fresh(people.leila), request.pk) is None
+    team.approvers.user_set.add(people.leila)
+
+    leila = fresh(people.leila)
+    assert [each.pk for each in requests.unclear_for(leila)] == [request.pk]
+    assert requests.request_for(leila, request.pk) == request
+    assert not inventory.may_ask(leila, request.service)
+    team.group.user_set.add(people.leila)  # now by two reasons, and still once
+    leila = fresh(people.leila)
+    leila.has_perm("inventory.view_service")
+    assert queries(lambda: list(requests.requests_visible_to(leila))) == 1
+    assert [each.pk for each in requests.requests_visible_to(leila)] == [request.pk]
