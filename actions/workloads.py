@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from connectors.errors import Missing
 from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, KubernetesCluster, PodSeen, WorkloadSeen
+from connectors.kubernetes.seen import EventSeen
 
 from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict
 
@@ -25,6 +26,21 @@ HOPELESS = {
 
 SURE_AFTER = timedelta(seconds=8)
 """How long after the change a hopeless reason must still be there to be believed: the first pull may be refused by chance."""
+
+NOISE = {
+    "FailedGetResourceMetric",
+    "FailedGetContainerResourceMetric",
+    "FailedGetPodsMetric",
+    "FailedGetObjectMetric",
+    "FailedGetExternalMetric",
+    "FailedComputeMetricsReplicas",
+    "FailedGetScale",
+    "DNSConfigForming",
+    "FailedToRetrieveImagePullSecret",
+}
+"""Reasons of warnings that say nothing about a rollout: an autoscaler without figures, and what kubelets repeat about pods that run."""
+
+WARNING_LIMIT = 300
 
 OWNERS = {"argocd": "Argo CD", "flux": "Flux", "helm": "Helm"}
 
@@ -80,8 +96,15 @@ def read_before_write(cluster: KubernetesCluster, target: Target) -> WorkloadSee
     return seen
 
 
-def rollout_verdict(seen: WorkloadSeen, pods: Sequence[PodSeen], run: Run, now: datetime, what: str) -> Verdict:
-    """What a rollout looks like now. `pods` are all pods of the workload."""
+def warnings_in_soak(cluster: KubernetesCluster, seen: WorkloadSeen, run: Run) -> list[EventSeen]:
+    """What Kubernetes warned of since the soak began. Asks only then: a rollout makes warnings that mean nothing later."""
+    return cluster.warnings_of(seen, run.good_since) if run.good_since else []
+
+
+def rollout_verdict(
+    seen: WorkloadSeen, pods: Sequence[PodSeen], run: Run, now: datetime, what: str, warnings: Sequence[EventSeen] = ()
+) -> Verdict:
+    """What a rollout looks like now. `pods` are all pods of the workload, `warnings` those of the soak."""
     evidence = rollout_evidence(seen, pods)
     progressing = next((c for c in seen.conditions if c.type == "Progressing"), None)
     if progressing and progressing.reason == "ProgressDeadlineExceeded":
@@ -98,11 +121,25 @@ def rollout_verdict(seen: WorkloadSeen, pods: Sequence[PodSeen], run: Run, now: 
             return Verdict(Outcome.FAILED, "A container restarted during the soak.", evidence)
         if seen.ready < seen.wanted:
             return Verdict(Outcome.FAILED, f"A pod turned unready during the soak: {ready}.", evidence)
+        if warning := _first_that_matters(warnings, seen, pods):
+            said = f"{warning.reason}: {warning.message[:WARNING_LIMIT].strip().rstrip('.')}"
+            return Verdict(
+                Outcome.FAILED,
+                f"Kubernetes warns during the soak: {said}.",
+                {**evidence, "warned of": warning.object_name},
+            )
     if rolling(seen) or seen.available < seen.wanted or seen.unavailable:
         return Verdict(Outcome.WAIT, f"{ready}, {seen.updated} {what}", evidence)
     if progressing and progressing.reason != "NewReplicaSetAvailable":
         return Verdict(Outcome.WAIT, f"{ready}, the controller has not called it done", evidence)
     return Verdict(Outcome.OK, ready, evidence)
+
+
+def _first_that_matters(warnings: Sequence[EventSeen], seen: WorkloadSeen, pods: Sequence[PodSeen]) -> EventSeen | None:
+    """Of the workload, its present pods and what they were made by: a pod that is going may complain about that."""
+    present = {pod.name for pod in pods if not pod.terminating}
+    about = {seen.ref.name, *present, *(name.rpartition("-")[0] for name in present)}
+    return next((each for each in warnings if each.reason not in NOISE and each.object_name in about), None)
 
 
 def rollout_evidence(seen: WorkloadSeen, pods: Sequence[PodSeen]) -> dict[str, str | int]:

@@ -42,6 +42,7 @@ from ..workloads import (
     rollout_verdict,
     self_heals,
     unavailable_at_once,
+    warnings_in_soak,
 )
 
 STAMP_FIELD = f"spec.template.metadata.annotations.{RESTARTED_AT}"
@@ -168,7 +169,8 @@ class RestartWorkload(Action[RestartParams]):
                 "Somebody else changed it after the restart.",
                 {"restartedAt": seen.restarted_at or "none"},
             )
-        return rollout_verdict(seen, world.cluster.pods_of(seen), run, world.now, "restarted")
+        pods, warnings = world.cluster.pods_of(seen), warnings_in_soak(world.cluster, seen, run)
+        return rollout_verdict(seen, pods, run, world.now, "restarted", warnings)
 
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
         run = world.current_run
