@@ -67,4 +67,6 @@ def _parts(part: str, agreed: object, now: object) -> Iterator[Difference]:
 def _show(value: object) -> str:
     if value is None or value in ("", [], {}):
         return "nothing"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return " ".join(value)
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
