@@ -6,7 +6,7 @@ Names are those of the pictures in docs/screens/; a page that changes is picture
 import re
 import sys
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import chromium, demo
 from tests.browser.demo import HOUSE, Demo
@@ -98,8 +98,8 @@ def _whole(page: Page, name: str) -> None:
 
 def _settle(page: Page) -> None:
     """Until fonts and what the page asks for by itself are there."""
-    page.wait_for_function("document.fonts.status === 'loaded'")
-    page.wait_for_function("!document.querySelector('.htmx-request')")
+    expect(page.locator(".htmx-request")).to_have_count(0)
+    page.evaluate("document.fonts.ready.then(() => true)")
 
 
 if __name__ == "__main__":
