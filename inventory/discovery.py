@@ -89,6 +89,7 @@ class Sighting:
     environment: str
     ref: ObjectRef
     claims: Claims
+    namespace_owner: str = ""
     version: str = ""
     images: tuple[str, ...] = ()
     wanted: int = 0
@@ -180,6 +181,7 @@ def workload_sighting(seen: WorkloadSeen, place: Place, pods: Pods, autoscaler: 
         environment=place.environment,
         ref=seen.ref,
         claims=claims_of(seen.annotations, place),
+        namespace_owner=place.owner,
         version=version_of(seen.labels, seen.containers),
         images=_images(seen.containers),
         wanted=seen.wanted,
@@ -200,6 +202,7 @@ def cronjob_sighting(seen: CronJobSeen, place: Place, last_run: PodSeen | None) 
         environment=place.environment,
         ref=seen.ref,
         claims=claims_of(seen.annotations, place),
+        namespace_owner=place.owner,
         version=version_of(seen.labels, seen.containers),
         images=_images(seen.containers),
         paused=seen.suspended,

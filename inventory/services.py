@@ -1,13 +1,15 @@
 """The writer of what exists: turns sightings of a cluster into rows, in a number of queries that does not grow with them.
 
 Workloads may say who owns their service, but whoever can deploy can write an annotation. So the first owner stays: only a catalog
-import hands a service over.
+import hands a service over. And whoever can deploy can write a label: a workload of another team by the name of a service is not a
+part of it.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -25,6 +27,7 @@ from .models import Cluster, Environment, Secret, Service, Team, Vault, Workload
 log = structlog.get_logger(__name__)
 
 BATCH = 500
+SLUG_LIMIT = 253
 MOST_CRITICAL = 3
 CRITICALITY = {"dev": 0, "development": 0, "test": 1, "qa": 1, "staging": 1, "production": 3, "prod": 3}
 """Of environments that nobody has rated. One with any other name counts as production until an administrator says otherwise."""
@@ -98,7 +101,7 @@ def keep_cluster(cluster: Cluster, sightings: Sequence[Sighting], *, at: datetim
     environments = _environments({sighting.environment for sighting in sightings})
     services, new_services = _services(sightings, environments)
     rows = {
-        sighting.ref.uid: _row(cluster, sighting, services[sighting.service], environments[sighting.environment], at)
+        sighting.ref.uid: _row(cluster, sighting, services[sighting.ref.uid], environments[sighting.environment], at)
         for sighting in sightings
     }
     before = {row.uid: row for row in Workload.objects.filter(cluster=cluster, gone_at=None)}
@@ -161,24 +164,28 @@ def _environments(slugs: Collection[str]) -> dict[str, Environment]:
 
 
 def _services(sightings: Sequence[Sighting], environments: Mapping[str, Environment]) -> tuple[dict[str, Service], int]:
-    """The services of these workloads by slug, made or brought up to date, and how many are new."""
+    """The service of each workload by its UID, made or brought up to date, and how many are new."""
     seen: dict[str, list[Sighting]] = defaultdict(list)
     for sighting in sorted(sightings, key=lambda each: environments[each.environment].criticality, reverse=True):
         seen[sighting.service].append(sighting)
-    known = Service.objects.in_bulk(seen, field_name="slug")
+    known = Service.objects.select_related("team").in_bulk(seen, field_name="slug")
     owners = {slug: _owner(each) for slug, each in seen.items() if slug not in known or known[slug].team_id is None}
     teams = _teams({owner for owner in owners.values() if owner})
     new, changed, events = [], [], []
-    for slug, workloads in seen.items():
+    found: dict[str, Service] = {}
+    strays: list[Sighting] = []
+    for slug, all_by_name in seen.items():
         service = known.get(slug) or Service(slug=slug, name=slug)
         team = teams.get(owners.get(slug, ""))
+        workloads = [each for each in all_by_name if not _is_of_another(each, service, team or service.team)]
+        found.update({each.ref.uid: service for each in workloads})
+        strays.extend(each for each in all_by_name if each.ref.uid not in found)
         differences = _said(service, [each.claims for each in workloads])
         if team:
             differences["team"] = team
         for name, value in differences.items():
             setattr(service, name, value)
         if slug not in known:
-            known[slug] = service
             new.append(service)
             events.append(discovered(service, workloads[0]))
         elif differences:
@@ -190,7 +197,29 @@ def _services(sightings: Sequence[Sighting], environments: Mapping[str, Environm
         Service.objects.bulk_update(changed, [*SAID, "team"], BATCH)
     if events:
         writer.record(*events)
-    return known, len(new)
+    if not strays:
+        return found, len(new)
+    apart, more = _services([replace(each, service=_apart(each)) for each in strays], environments)
+    return found | apart, len(new) + more
+
+
+def _is_of_another(seen: Sighting, service: Service, team: Team | None) -> bool:
+    """Whether a workload by the service's name says that it is another team's.
+
+    Where a catalog settled the owner, only the namespace's word stands against it: both are an administrator's.
+    """
+    if team is None or seen.claims.owner in ("", team.slug):
+        return False
+    return service.imported_at is None or seen.namespace_owner not in ("", team.slug)
+
+
+def _apart(seen: Sighting) -> str:
+    """The slug of what shares only its name with a service."""
+    namespace, slug = seen.ref.namespace, f"{seen.service}.{seen.ref.namespace}"
+    if len(slug) <= SLUG_LIMIT:
+        return slug
+    mark = sha256(slug.encode()).hexdigest()[:8]
+    return f"{seen.service[: SLUG_LIMIT - len(namespace) - len(mark) - 2].rstrip('-.')}-{mark}.{namespace}"
 
 
 def _owner(workloads: Sequence[Sighting]) -> str:

@@ -7,11 +7,15 @@ import pytest
 from django.contrib.auth.models import Group
 
 from audit.models import EventRow
+from connectors.kubernetes import ObjectRef
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, SecretSeen
 from inventory import samples, vaults
+from inventory.discovery import Place, Sighting, claims_of
 from inventory.models import Cluster, Environment, Sample, Secret, Service, Team, Vault, Workload
 from inventory.queries import secrets_of
 from inventory.services import keep_cluster
+from sandbox import manifests
+from sandbox.kubernetes import WORLD
 from tests.characters import make_team
 from tests.inventory.conftest import known, queries, sighting
 
@@ -67,7 +71,88 @@ def test_an_annotation_cannot_take_a_service_from_its_owner(row: Cluster) -> Non
     keep_cluster(row, [sighting("api", owner="data")], at=NOON)
 
     assert owner_of("api") == "payments"
-    assert not Team.objects.filter(slug="data").exists()
+    assert known("api").service.slug == "api.shop-production"
+    assert owner_of("api.shop-production") == "data"
+
+
+def test_a_name_does_not_make_another_teams_workload_a_part_of_a_service(row: Cluster) -> None:
+    """What is meant by the name of a product, `postgresql`, are two services; and a second look changes nothing."""
+    ours = sighting("db", service="postgresql", owner="payments")
+    theirs = sighting("cache", service="postgresql", environment="dev", owner="storefront")
+    keep_cluster(row, [ours], at=NOON)
+    assert keep_cluster(row, [ours, theirs], at=NOON).services == 1
+    assert (known("db").service.slug, owner_of("postgresql")) == ("postgresql", "payments")
+    assert (known("cache").service.slug, owner_of("postgresql.shop-dev")) == ("postgresql.shop-dev", "storefront")
+    assert EventRow.objects.filter(verb="service.discovered", service="postgresql.shop-dev").count() == 1
+
+    events = EventRow.objects.count()
+    again = keep_cluster(row, [ours, theirs], at=NOON)
+    assert (again.new, again.changed, again.gone, again.services) == (0, 0, 0, 0)
+    assert EventRow.objects.count() == events
+
+
+def test_the_first_look_and_the_second_agree_on_what_is_apart(row: Cluster) -> None:
+    seen = [sighting("api", environment="dev", owner="data"), sighting("api", owner="payments")]
+    assert keep_cluster(row, seen, at=NOON).services == 2
+    again = keep_cluster(row, seen, at=NOON)
+    assert (again.new, again.changed, again.services) == (0, 0, 0)
+
+
+def test_nobody_gets_what_is_apart_by_taking_its_name_first(row: Cluster) -> None:
+    taken = sighting("db", service="postgresql.shop-dev", owner="payments")
+    ours = sighting("main", service="postgresql", owner="payments")
+    theirs = sighting("cache", service="postgresql", environment="dev", owner="storefront")
+    keep_cluster(row, [taken, ours, theirs], at=NOON)
+    assert known("cache").service.slug == "postgresql.shop-dev.shop-dev"
+    assert owner_of("postgresql.shop-dev.shop-dev") == "storefront"
+
+
+def test_what_is_apart_has_a_bounded_name_of_its_own(row: Cluster) -> None:
+    long = ["a" * 250, "a" * 249 + "b"]
+    keep_cluster(row, [sighting(f"ours-{n}", service=name, owner="payments") for n, name in enumerate(long)], at=NOON)
+    others = [sighting(f"theirs-{n}", service=name, environment="dev", owner="data") for n, name in enumerate(long)]
+    keep_cluster(row, others, at=NOON)
+    slugs = {known(f"theirs-{n}").service.slug for n in range(2)}
+    assert len(slugs) == 2
+    assert all(len(slug) <= 253 and slug.endswith(".shop-dev") for slug in slugs)
+
+
+def test_what_claims_no_owner_is_what_it_is_called(row: Cluster) -> None:
+    keep_cluster(
+        row, [sighting("db", service="postgresql", owner="payments"), sighting("x", service="postgresql")], at=NOON
+    )
+    assert known("x").service.slug == "postgresql"
+
+
+@pytest.mark.parametrize(
+    ("namespace_owner", "slug"), [("", "api"), ("payments", "api"), ("data", "api.shop-production")]
+)
+def test_against_a_catalog_only_the_namespace_has_a_word(row: Cluster, namespace_owner: str, slug: str) -> None:
+    Service.objects.create(slug="api", name="api", team=make_team("payments"), imported_at=NOON)
+    keep_cluster(row, [sighting("api", owner="data", namespace_owner=namespace_owner)], at=NOON)
+    assert known("api").service.slug == slug
+
+
+def test_the_demo_has_seventeen_services(row: Cluster) -> None:
+    world = manifests.read(WORLD)
+    places = {
+        each["metadata"]["name"]: Place(
+            each["metadata"]["labels"]["afterdeck.dev/environment"],
+            each["metadata"]["annotations"]["afterdeck.dev/owner"],
+        )
+        for each in world
+        if each["kind"] == "Namespace" and "afterdeck.dev/environment" in each["metadata"].get("labels", {})
+    }
+    seen = []
+    for number, each in enumerate(world):
+        if each["kind"] in ("Deployment", "StatefulSet", "DaemonSet", "CronJob"):
+            metadata = each["metadata"]
+            place = places[metadata["namespace"]]
+            ref = ObjectRef(each["kind"], metadata["namespace"], metadata["name"], f"uid-{number}")
+            claims = claims_of(metadata["annotations"], place)
+            name = metadata["labels"]["app.kubernetes.io/name"]
+            seen.append(Sighting(name, place.environment, ref, claims, namespace_owner=place.owner))
+    assert keep_cluster(row, seen, at=NOON).services == Service.objects.count() == 17
 
 
 def test_a_service_without_an_owner_can_get_one_and_the_record_says_so(row: Cluster) -> None:
