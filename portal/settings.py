@@ -190,9 +190,7 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
-CELERY_WORKER_POOL = (
-    "threads"  # leases are kept by the process that has the runs in hand; prefork would put that into the parent
-)
+CELERY_WORKER_POOL = "threads"  # the process that has the runs in hand keeps their leases; in prefork its parent would
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 from rest_framework.exceptions import ParseError
 
-from portal.api.parsers import MAX_BYTES, StrictJSONParser, TooLarge
+from portal.api.parsers import MAX_BYTES, StrictJSONParser, TooLarge, _object
 from tests.characters import People
 from tests.portal.api.conftest import Caller
 
@@ -75,6 +75,24 @@ def test_many_keys_are_read_and_the_one_that_is_there_twice_is_found() -> None:
     assert peak_of(b"{" + b",".join(keys) + b"}") < 50_000_000
     with pytest.raises(ParseError, match="'19999' is there twice"):
         StrictJSONParser().parse(io.BytesIO(b"{" + b",".join([*keys, keys[-1]]) + b"}"))
+
+
+class Counted(str):
+    """A key that counts how often it is compared."""
+
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_each_key_is_compared_a_few_times_and_not_with_every_other() -> None:
+    names = [*range(2000), 1999]
+    with pytest.raises(ParseError, match="'1999' is there twice"):
+        _object([(Counted(name), 1) for name in names])
+    assert Counted.comparisons < 10 * len(names)
 
 
 def peak_of(body: bytes) -> int:
