@@ -26,7 +26,10 @@ class Round(models.Model):
     class Meta:
         indexes = [
             GinIndex(
-                fields=["candidates"], opclasses=["jsonb_path_ops"], condition=models.Q(state="open"), name="round_open_candidates"
+                fields=["candidates"],
+                opclasses=["jsonb_path_ops"],
+                condition=models.Q(state="open"),
+                name="round_open_candidates",
             )
         ]
 

@@ -54,7 +54,9 @@ def page(wanted: Filter, *, before: tuple[datetime, int] | None, size: int) -> l
 
 def page_after(wanted: Filter, *, after: tuple[datetime, int], size: int) -> list[EventRow]:
     """The `size` rows just newer than `after`, newest first."""
-    rows = events(wanted).extra(where=["(audit_event.at, audit_event.id) > (%s, %s)"], params=list(after))  # as in `page`
+    rows = events(wanted).extra(
+        where=["(audit_event.at, audit_event.id) > (%s, %s)"], params=list(after)
+    )  # as in `page`
     return list(reversed(rows.order_by("at", "id")[:size]))
 
 

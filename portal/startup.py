@@ -16,7 +16,9 @@ from portal import database
 
 log = structlog.get_logger(__name__)
 
-WEAK_KEY = "The secret key is too uniform to be secret. Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+WEAK_KEY = (
+    "The secret key is too uniform to be secret. Make one: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+)
 
 
 def require_sound_installation() -> None:
