@@ -104,14 +104,15 @@ def test_an_outsider_sees_nobodys_queue(people: People, target: Workload, signed
     assert leila.get(f"{reverse('queue')}?request={waits.pk}").status_code == 404
 
 
-def test_fifty_waiting_requests_cost_what_one_does(people: People, target: Workload, signed_in: SignedIn) -> None:
+def test_fifty_waiting_requests_cost_what_two_do(people: People, target: Workload, signed_in: SignedIn) -> None:
     jonas = signed_in(people.jonas)
-    make_request(target, people)
-    seen(jonas)
-    one = _queries(jonas)
-    for number in range(50):
+    for number in range(2):  # the second, so that there is something like it before
         make_request(target, people, number)
-    assert _queries(jonas) == one
+    seen(jonas)
+    few = _queries(jonas)
+    for number in range(2, 50):
+        make_request(target, people, number)
+    assert _queries(jonas) == few
 
 
 def _queries(client: Client) -> int:
