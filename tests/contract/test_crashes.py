@@ -106,7 +106,17 @@ def refused(run: Execution) -> None:
     journal.settle(run, intended(run), Status.FAILED, actor=SYSTEM, detail="Not now.", evidence={})
 
 
-@pytest.mark.parametrize("point", [claimed, started, confirmed, intended, refused, happened, settled])
+def refused_and_then_happened(run: Execution) -> None:
+    """What was refused once does not mean that nothing changed."""
+    refused(run)
+    plan = services.stored_plan(run.request)
+    journal.intend(run, Phase.APPLY, plan.steps[0], actor=SYSTEM)
+    action_named(plan.action).apply(plan.steps[0], plan, world_of(run))
+
+
+@pytest.mark.parametrize(
+    "point", [claimed, started, confirmed, intended, refused, refused_and_then_happened, happened, settled]
+)
 def test_whoever_takes_over_does_each_step_once(
     subject: OnCluster, target: Workload, people: People, point: Point
 ) -> None:
