@@ -15,7 +15,7 @@ from tests.characters import SETTLED, asks, fresh
 from tests.cluster import eventually
 from tests.crash.portal import Worker
 
-SLOW = 500  # milliseconds on the wire: long enough to see where a run is, and to kill its worker there
+SLOW = 800  # milliseconds on the wire: long enough to see where a run is, and to kill its worker there
 INTENDED, DONE, UNKNOWN = JournalEntry.Status.INTENDED, JournalEntry.Status.DONE, JournalEntry.Status.UNKNOWN
 
 
@@ -45,7 +45,13 @@ class Scene:
         eventually(reached)
 
     def has_step(self, phase: str, status: str) -> None:
-        eventually(lambda: self._step(phase) == status)
+        def reached() -> bool:
+            if (now := self._step(phase)) == status:
+                return True
+            assert now != DONE, "It is done: the machine was too slow for this test."
+            return False
+
+        eventually(reached)
 
     def _step(self, phase: str) -> str:
         entry = JournalEntry.objects.filter(execution=self.run, phase=phase).first()
@@ -68,7 +74,7 @@ class Scene:
         return sum(all(mark in line for mark in marks) for line in self._audit_log.read_text().splitlines())
 
     def step_is(self, phase: str, status: str) -> None:
-        assert self._step(phase) == status, "The moment has passed: the machine was too slow for this test."
+        assert (now := self._step(phase)) == status, f"It is {now}: the machine was too slow for this test."
 
 
 def between_intent_and_effect(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from actions.states import ExecutionState
 from inventory.models import Workload
 from tests.characters import People, fresh
 from tests.cluster import Namespace, eventually
-from tests.crash.portal import Web
+from tests.crash.portal import LEASE_SECONDS, Web
 from tests.crash.record import assert_ended, assert_whole, verbs
 from tests.crash.scene import (
     UNKNOWN,
@@ -116,7 +116,7 @@ def test_a_cluster_that_is_silent_for_longer_than_a_lease_is_no_crash(scene: Sce
     during_verification(scene)
     scene.worker.wire.swallow_answers()
     silent = time.monotonic()
-    eventually(lambda: time.monotonic() - silent > 8)
+    eventually(lambda: time.monotonic() - silent > 2.5 * LEASE_SECONDS)
     scene.worker.wire.mend()
     assert assert_ended(scene.request, ExecutionState.SUCCEEDED).crashes == 0
     assert len(namespace.effects()) == 1

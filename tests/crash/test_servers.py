@@ -162,8 +162,8 @@ def test_an_api_server_that_dies_before_it_answers_has_done_it_once(
     scene: Scene, servers: Servers, namespace: Namespace
 ):
     between_effect_and_outcome(scene)
+    scene.worker.wire.reset()  # first, or Toxiproxy would still deliver what it holds back
     servers.kill("kube-apiserver")
-    scene.worker.wire.reset()
     scene.has_step("apply", UNKNOWN)
     scene.worker.wire.mend()
     servers.bring_back("kube-apiserver")
