@@ -1,14 +1,11 @@
 """When the network fails we know one thing for certain: whether anything was sent."""
 
-import secrets
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3
 import yaml
 
 from connectors.errors import Transient, Unknown
@@ -17,44 +14,14 @@ from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.seen import WorkloadSeen
 from sandbox.stack import Endpoints
 from tests.connectors.conftest import MIRA, patches
+from tests.faults import Wire, kubeconfig
 
 STAMP = "2026-11-23T09:30:00Z"
 
 
-class Wire:
-    """The network between us and the cluster, which a test can break."""
-
-    def __init__(self, toxiproxy: str, upstream: str) -> None:
-        self._toxiproxy, self._name = toxiproxy, f"wire-{secrets.token_hex(4)}"
-        made = self._ask("POST", "", name=self._name, listen="127.0.0.1:0", upstream=upstream)
-        self.address = made["listen"]
-
-    def lose_answers(self) -> None:
-        """Requests arrive; what the server answers does not, and after a second the connection is closed."""
-        self._toxic("timeout", "downstream", {"timeout": 1000})
-
-    def lose_requests(self) -> None:
-        self._toxic("timeout", "upstream", {"timeout": 1000})
-
-    def cut(self) -> None:
-        self._ask("POST", f"/{self._name}", enabled=False)
-
-    def remove(self) -> None:
-        self._ask("DELETE", f"/{self._name}")
-
-    def _toxic(self, kind: str, stream: str, attributes: dict[str, int]) -> None:
-        self._ask("POST", f"/{self._name}/toxics", type=kind, stream=stream, attributes=attributes)
-
-    def _ask(self, method: str, path: str, **body: Any) -> Any:
-        answer = urllib3.request(method, f"{self._toxiproxy}/proxies{path}", json=body, headers={"User-Agent": "tests"})
-        assert answer.status < 300, answer.data
-        return answer.json() if answer.data else None
-
-
 @pytest.fixture
 def wire(endpoints: Endpoints) -> Iterator[Wire]:
-    assert endpoints.toxiproxy_url
-    made = Wire(endpoints.toxiproxy_url, _kubeconfig(endpoints)["clusters"][0]["cluster"]["server"].split("//")[1])
+    made = Wire.to_cluster(endpoints)
     yield made
     made.remove()
 
@@ -65,12 +32,8 @@ def far(endpoints: Endpoints, wire: Wire, tmp_path: Path) -> KubernetesCluster:
     return _at(f"https://{wire.address}", endpoints, tmp_path)
 
 
-def _kubeconfig(endpoints: Endpoints) -> Any:
-    return yaml.safe_load(endpoints.kubeconfig_portal.read_text())
-
-
 def _at(address: str, endpoints: Endpoints, tmp_path: Path) -> KubernetesCluster:
-    config = _kubeconfig(endpoints)
+    config = kubeconfig(endpoints)
     config["clusters"][0]["cluster"]["server"] = address
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
@@ -141,7 +104,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_on_in_time(endpoints
 
 
 def test_a_server_with_another_certificate_gets_nothing(endpoints, tmp_path, checkout):
-    config = _kubeconfig(endpoints)
+    config = kubeconfig(endpoints)
     del config["clusters"][0]["cluster"]["certificate-authority"]
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config))
