@@ -71,6 +71,8 @@ def claim(only: int | None = None) -> Execution | None:
         "request__service__team",
         "request__environment",
         "request__workload__cluster",
+        "request__workload__environment",
+        "request__workload__service__team",
         "request__requester",
         "request__round",
     ).get(pk=row[0])
