@@ -48,6 +48,9 @@ from ..workloads import (
 )
 
 DEADLINE = timedelta(minutes=10)
+FORGETS = (
+    "It keeps no earlier revisions (revisionHistoryLimit is 0), so the present one is gone once the pods have moved."
+)
 
 
 class RollbackParams(Params):
@@ -97,13 +100,13 @@ class RollbackWorkload(Action[RollbackParams]):
                 *_unstick("evict-back", seen, when=True),
             ),
             no_revert="",
-            undo={"revision": current.number},
-            no_undo="",
+            undo={"revision": current.number} if seen.revision_history_limit else None,
+            no_undo="" if seen.revision_history_limit else FORGETS,
             irreversible=(
                 "What the newer version has changed outside its pods, such as a database's schema, stays as it is.",
                 "Work in flight on the pods that stop: they get their termination grace period to finish.",
             ),
-            eject=(kubectl(target, "rollout undo", f"{target.ref.kind.lower()}/{name}", f"--to-revision={chosen.number}"),),
+            eject=_eject(target, seen, current, chosen),
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers={
@@ -115,6 +118,7 @@ class RollbackWorkload(Action[RollbackParams]):
                 Impact("Blast radius", f"1 object, {_counted(seen.wanted, 'pod')}", f"They go from {way}."),
                 *_references(chosen, current),
                 *ownership(seen.owner, "the roll back"),
+                *_memory(seen),
                 *_health(seen),
             ),
         )  # fmt: skip
@@ -134,7 +138,7 @@ class RollbackWorkload(Action[RollbackParams]):
         kept = {revision.template_hash: revision for revision in world.cluster.revisions_of(seen)}
         revision = kept.get(str(step.args["template"]))
         if revision is None:
-            raise Drifted("The cluster does not keep that template any more. Nothing was changed.")
+            raise Drifted("The cluster does not keep that template any more, so it cannot be put back.")
         done = world.cluster.restore_template(
             seen.ref, as_=world.person, revision=revision, execution=run.id, seen=seen.resource_version
         )
@@ -234,6 +238,22 @@ def _option(revision: RevisionSeen) -> Option:
     )
 
 
+def _eject(target: Target, seen: WorkloadSeen, current: RevisionSeen, chosen: RevisionSeen) -> tuple[str, ...]:
+    undo = kubectl(
+        target, "rollout undo", f"{target.ref.kind.lower()}/{target.ref.name}", f"--to-revision={chosen.number}"
+    )
+    if not _unstick("evict", seen, when=_unsettled(seen)):
+        return (undo,)
+    stuck = f"{seen.selector_query},controller-revision-hash={current.name}"
+    return (undo, kubectl(target, "delete pods -l", f"'{stuck}'"))
+
+
+def _memory(seen: WorkloadSeen) -> tuple[Impact, ...]:
+    if seen.revision_history_limit:
+        return ()
+    return (Impact("History", "None kept", f"{FORGETS} From then on it cannot be taken back either.", worry=True),)
+
+
 def _references(chosen: RevisionSeen, current: RevisionSeen) -> tuple[Impact, ...]:
     """The portal may not read what a template refers to, so it says what it has not looked at, and what is more likely to be gone."""
     if not chosen.references:
@@ -243,7 +263,7 @@ def _references(chosen: RevisionSeen, current: RevisionSeen) -> tuple[Impact, ..
     unused = [each for each in chosen.references if each not in current.references]
     meaning = "Not looked at, because the portal may not read them. "
     meaning += (
-        f"Revision {current.number} does not use {', '.join(unused)}: make sure that it is still there."
+        f"Revision {current.number} does not use {', '.join(unused)}: make sure that nobody has deleted what nothing used."
         if unused
         else f"Revision {current.number} uses them too."
     )

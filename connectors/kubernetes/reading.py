@@ -50,6 +50,7 @@ def workload(kind: str, seen: wire.Workload) -> WorkloadSeen:
         max_unavailable=str(strategy.rolling_update.max_unavailable),
         min_ready_seconds=spec.min_ready_seconds,
         progress_deadline_seconds=spec.progress_deadline_seconds,
+        revision_history_limit=spec.revision_history_limit,
         partition=strategy.rolling_update.partition,
         conditions=tuple(
             Condition(c.type, c.status, c.reason, c.message, c.last_update_time) for c in status.conditions

@@ -90,6 +90,7 @@ class WorkloadSeen:
     max_unavailable: str
     min_ready_seconds: int
     progress_deadline_seconds: int | None
+    revision_history_limit: int  # how many earlier templates the cluster keeps
     partition: int  # a StatefulSet updates only pods with this ordinal or a higher one
     conditions: tuple[Condition, ...]
     template_hash: str  # sha256 over the canonical pod template, annotations included

@@ -114,6 +114,7 @@ class WorkloadSpec(Wire):
     update_strategy: Strategy = Strategy()  # of the two others
     min_ready_seconds: int = 0
     progress_deadline_seconds: int | None = None
+    revision_history_limit: int = 10
 
 
 class WorkloadStatus(Wire):

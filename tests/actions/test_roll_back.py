@@ -91,8 +91,8 @@ def test_a_plan_shows_the_whole_difference_but_no_value_of_the_environment(
     assert lines[f"{spec}.containers[app].env[PASSWORD].value"][1].startswith("(hidden, ")
     assert SECRET not in f"{seen.plan.text}{seen.plan.impact}"
     assert figures(seen)["References"] == (
-        "1 Secret: Not looked at, because the portal may not read them. Revision 2 does not use Secret db: make sure that it is still "
-        "there."
+        "1 Secret: Not looked at, because the portal may not read them. Revision 2 does not use Secret db: make sure that nobody "
+        "has deleted what nothing used."
     )
     place = f"kubectl --context sandbox -n {shop.namespace.name}"
     assert seen.plan.eject == (f"{place} rollout undo deployment/catalog --to-revision=1",)
@@ -127,6 +127,7 @@ def test_what_is_stuck_on_a_bad_version_comes_back(
 
     assert run.state == ExecutionState.SUCCEEDED, run.cause
     assert (versions.image, versions.seen.ready) == ("registry.example/shop:2", 2)
+    assert ("delete pods -l" in seen.plan.eject[-1]) == (versions.kind == "StatefulSet")
     verbs = [each["verb"] for each in namespace.effects()]
     assert verbs == (["patch", "create"] if versions.kind == "StatefulSet" else ["patch"])
 
@@ -139,6 +140,18 @@ def test_a_rollout_that_was_given_up_before_does_not_speak_against_the_way_back(
     eventually(lambda: "ProgressDeadlineExceeded" in {condition.reason for condition in versions.seen.conditions})
     run = work_off(asks(people.mira, ROLL_BACK, catalog, revision=versions.number("2")))
     assert run.state == ExecutionState.SUCCEEDED, run.cause
+
+
+def test_a_workload_that_keeps_no_history_says_that_there_is_no_undo(
+    catalog: Workload, people: People, versions: Versions, namespace: Namespace
+) -> None:
+    versions.deploy("3", behaviour="broken", wait=False)
+    eventually(versions.is_stuck)
+    namespace.kubectl("patch", "deployment", "catalog", "-p", '{"spec":{"revisionHistoryLimit":0}}')
+    seen = looks(people, catalog, versions.number("2"))
+    assert seen.plan.undo is None
+    assert "revisionHistoryLimit is 0" in seen.plan.no_undo
+    assert figures(seen)["History"].startswith("None kept")
 
 
 @pytest.mark.parametrize("versions", ["Deployment", "StatefulSet"], indirect=True)
