@@ -114,6 +114,17 @@ def test_it_goes_back_and_forth_again(catalog: Workload, people: People, version
     assert versions.image == "registry.example/shop:2"
 
 
+def test_in_production_the_way_back_is_agreed_along(shop: Shop, people: People, versions: Versions) -> None:
+    versions.deploy("1", wait=False)
+    versions.deploy("2")
+    request = asks(people.mira, ROLL_BACK, shop.knows("catalog"), revision=1)
+    assert request.state == RequestState.AWAITING_APPROVAL
+    approves(people.jonas, request)
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    undone = services.undo(actor=people.mira, request=fresh(request), reason="It was not that.", entrance="test")
+    assert undone.state == RequestState.APPROVED
+
+
 @pytest.mark.parametrize("versions", ["Deployment", "StatefulSet"], indirect=True)
 def test_what_is_stuck_on_a_bad_version_comes_back(
     catalog: Workload, people: People, versions: Versions, namespace: Namespace
