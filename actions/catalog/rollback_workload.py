@@ -45,6 +45,7 @@ from ..workloads import (
     rollout_verdict,
     self_heals,
     unavailable_at_once,
+    warnings_in_soak,
 )
 
 DEADLINE = timedelta(minutes=10)
@@ -139,6 +140,7 @@ class RollbackWorkload(Action[RollbackParams]):
         revision = kept.get(str(step.args["template"]))
         if revision is None:
             raise Drifted("The cluster does not keep that template any more, so it cannot be put back.")
+        world.hold()
         done = world.cluster.restore_template(
             seen.ref, as_=world.person, revision=revision, execution=run.id, seen=seen.resource_version
         )
@@ -158,7 +160,9 @@ class RollbackWorkload(Action[RollbackParams]):
             return Verdict(
                 Outcome.FAILED, "Somebody else changed it after the roll back.", rollout_evidence(seen, pods)
             )
-        return rollout_verdict(seen, pods, world.current_run, world.now, "of the chosen revision")
+        run = world.current_run
+        warnings = warnings_in_soak(world.cluster, seen, run)
+        return rollout_verdict(seen, pods, run, world.now, "of the chosen revision", warnings)
 
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
         """As before is enough: a rollout that was stuck then may be stuck again, and that is what was asked back."""
