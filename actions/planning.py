@@ -4,8 +4,8 @@ Nothing here changes anything outside: actions read and dry-run through the conn
 """
 
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, get_args
@@ -21,7 +21,7 @@ from connectors.kubernetes import OPERATORS, Identity, ObjectRef
 from inventory.models import Person, Workload
 
 from .errors import BadParams, CannotPlanNow
-from .protocol import CannotPlan, Params, Plan, Run, Target, TargetKind, World, nobody_holds
+from .protocol import CannotPlan, Option, Params, Plan, Run, Target, TargetKind, World, nobody_holds
 from .registry import AnyAction
 
 MOST_PROBLEMS = 20
@@ -120,8 +120,20 @@ def _plan(action: AnyAction, target: Target, params: Params, world: World) -> Pl
 
 def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Any]:
     """Values for the form from what is true now. Raises `CannotPlanNow`."""
-    try:
+    with _looking():
         return action.defaults(target, world)
+
+
+def options_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Sequence[Option]]:
+    """What the form offers to choose from. Raises `CannotPlanNow`."""
+    with _looking():
+        return action.options(target, world)
+
+
+@contextmanager
+def _looking() -> Iterator[None]:
+    try:
+        yield
     except CannotPlan as refusal:
         raise CannotPlanNow(str(refusal)) from refusal
     except ConnectorError as problem:

@@ -6,7 +6,7 @@ pod more or less, which an autoscaler may add at any moment, does not change wha
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -83,6 +83,16 @@ class Step:
     title: str
     verb: str
     args: Mapping[str, str | int | bool | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One value that can be chosen for a parameter now: what it is called, what is behind it, and since when there is such a one."""
+
+    value: str | int
+    label: str
+    meaning: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -266,6 +276,10 @@ class Action(ABC, Generic[P]):
     @abstractmethod
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
         """Sensible values for the form, from what is true now. Raises `CannotPlan`."""
+
+    def options(self, target: Target, world: World) -> Mapping[str, Sequence[Option]]:
+        """What there is to choose from now, for parameters of which the schema cannot know that. Raises `CannotPlan`."""
+        return {}
 
     @abstractmethod
     def plan(self, target: Target, params: P, world: World) -> Plan:

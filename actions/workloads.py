@@ -6,11 +6,19 @@ Pure functions over what the connector saw, so that each is tested with a table 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from connectors.errors import Missing
-from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, KubernetesCluster, PodSeen, WorkloadSeen
+from connectors.errors import Conflict, Missing, Transient
+from connectors.kubernetes import (
+    AutoscalerSeen,
+    BudgetSeen,
+    Condition,
+    GitOpsOwner,
+    KubernetesCluster,
+    PodSeen,
+    WorkloadSeen,
+)
 from connectors.kubernetes.seen import EventSeen
 
-from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict
+from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict, World
 
 NOT_SHOWN = ("metadata.annotations.afterdeck.dev/execution", "metadata.generation", "metadata.resourceVersion")
 HOPELESS = {
@@ -60,7 +68,16 @@ def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
 
 
 def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
-    """Preflight of whatever starts a rollout. Raises `CannotPlan`."""
+    """Preflight of whatever starts a rollout and would disturb one that is in flight. Raises `CannotPlan`."""
+    refuse_without_rollouts(seen)
+    if rolling(seen):
+        raise CannotPlan(
+            f"A rollout is in flight: {seen.updated} of {seen.wanted} pods are up to date. Wait until it is done, or cancel it."
+        )
+
+
+def refuse_without_rollouts(seen: WorkloadSeen) -> None:
+    """Preflight of whatever needs the controller to replace pods by itself, all of them. Raises `CannotPlan`."""
     if seen.paused:
         raise CannotPlan("The rollout is paused. Resume it first, or this would only be recorded and not happen.")
     if seen.strategy == "OnDelete":
@@ -73,10 +90,6 @@ def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
         )
     if seen.wanted == 0:
         raise CannotPlan("It has 0 replicas, so there is nothing to do. Resize it first.")
-    if rolling(seen):
-        raise CannotPlan(
-            f"A rollout is in flight: {seen.updated} of {seen.wanted} pods are up to date. Wait until it is done, or cancel it."
-        )
 
 
 def rolling(seen: WorkloadSeen) -> bool:
@@ -107,7 +120,7 @@ def rollout_verdict(
     """What a rollout looks like now. `pods` are all pods of the workload, `warnings` those of the soak."""
     evidence = rollout_evidence(seen, pods)
     progressing = next((c for c in seen.conditions if c.type == "Progressing"), None)
-    if progressing and progressing.reason == "ProgressDeadlineExceeded":
+    if progressing and progressing.reason == "ProgressDeadlineExceeded" and not _is_older(progressing, run):
         return Verdict(Outcome.FAILED, "Kubernetes gave up on the rollout (ProgressDeadlineExceeded).", evidence)
     problem = hopeless(pods, run, now)
     if problem:
@@ -140,6 +153,32 @@ def _first_that_matters(warnings: Sequence[EventSeen], seen: WorkloadSeen, pods:
     present = {pod.name for pod in pods if not pod.terminating}
     about = {seen.ref.name, *present, *(name.rpartition("-")[0] for name in present)}
     return next((each for each in warnings if each.reason not in NOISE and each.object_name in about), None)
+
+
+def _is_older(condition: Condition, run: Run) -> bool:
+    """A rollout that was given up stays so on record until the next one gets a pod further."""
+    return bool(condition.updated_at and run.applied_at and condition.updated_at < run.applied_at)
+
+
+def evict_stuck(seen: WorkloadSeen, world: World) -> dict[str, str | int]:
+    """Evict the pods that are of another revision than the StatefulSet's present one, unless they run.
+
+    Who they are is read again each time: one that went is not there any more, and its successor is of the right revision.
+    """
+    if seen.observed_generation < seen.generation or not seen.update_revision:
+        raise Transient("The controller has not seen the restored template yet.")
+    stuck = [
+        pod
+        for pod in world.cluster.pods_of(seen)
+        if pod.template_hash != seen.update_revision and not pod.ready and not pod.terminating
+    ]
+    for pod in stuck:
+        world.hold()
+        try:
+            world.cluster.evict(pod.ref, as_=world.person)
+        except (Missing, Conflict):
+            continue  # it went by itself
+    return {"evicted": ", ".join(pod.name for pod in stuck) or "none"}
 
 
 def rollout_evidence(seen: WorkloadSeen, pods: Sequence[PodSeen]) -> dict[str, str | int]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from connectors.errors import Conflict, Missing, Transient
 from connectors.kubernetes import RESTARTED_AT, WorkloadSeen
 
 from ..protocol import (
@@ -32,6 +31,7 @@ from ..registry import register
 from ..workloads import (
     availability,
     changed_lines,
+    evict_stuck,
     kubectl,
     ownership,
     read_before_write,
@@ -140,25 +140,9 @@ class RestartWorkload(Action[RestartParams]):
         return _patched(done)
 
     def _evict(self, plan: Plan, world: World, seen: WorkloadSeen) -> Mapping[str, str | int]:
-        """Pods of a revision that is not the restored one, unless they run. Who they are is read again each time: one that went is not
-        there any more, and its successor is of the right revision.
-        """
         if seen.template_hash != plan.preconditions["template"]:
             raise Drifted("Somebody else changed it after it was put back, so no pod was evicted.")
-        if seen.observed_generation < seen.generation or not seen.update_revision:
-            raise Transient("The controller has not seen the restored template yet.")
-        stuck = [
-            pod
-            for pod in world.cluster.pods_of(seen)
-            if pod.template_hash != seen.update_revision and not pod.ready and not pod.terminating
-        ]
-        for pod in stuck:
-            world.hold()
-            try:
-                world.cluster.evict(pod.ref, as_=world.person)
-            except (Missing, Conflict):
-                continue  # it went by itself
-        return {"evicted": ", ".join(pod.name for pod in stuck) or "none"}
+        return evict_stuck(seen, world)
 
     def verify(self, plan: Plan, world: World) -> Verdict:
         run = world.current_run

@@ -7,12 +7,14 @@ from connectors.kubernetes.seen import (
     RESTARTED_AT,
     AutoscalerSeen,
     BudgetSeen,
+    Condition,
     EventSeen,
     GitOpsOwner,
     Identity,
     ObjectRef,
     PodSeen,
     QuotaSeen,
+    RevisionSeen,
     WorkloadSeen,
 )
 
@@ -22,6 +24,7 @@ __all__ = [
     "AutoscalerSeen",
     "BudgetSeen",
     "ClusterConfig",
+    "Condition",
     "EventSeen",
     "GitOpsOwner",
     "Identity",
@@ -29,5 +32,6 @@ __all__ = [
     "ObjectRef",
     "PodSeen",
     "QuotaSeen",
+    "RevisionSeen",
     "WorkloadSeen",
 ]

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import msgspec
 from urllib3 import Timeout
 
-from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly, Transient
-from connectors.kubernetes import reading, wire, writing
+from connectors.errors import Conflict, ConnectorError, Forbidden, InvalidName, Missing, ReadOnly, Transient
+from connectors.kubernetes import reading, revisions, wire, writing
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.fields import fields
 from connectors.kubernetes.gitops import with_sync_policy
@@ -30,6 +30,7 @@ from connectors.kubernetes.seen import (
     PodSeen,
     QuotaSeen,
     ReplicaSetSeen,
+    RevisionSeen,
     WorkloadSeen,
 )
 from connectors.kubernetes.transport import Transport
@@ -149,6 +150,19 @@ class KubernetesCluster:
         seen = [reading.replicaset(replicaset) for replicaset in owned]
         return sorted(seen, key=lambda r: int(r.revision) if r.revision.isdecimal() else 0, reverse=True)
 
+    def revisions_of(self, workload: WorkloadSeen) -> list[RevisionSeen]:
+        """The pod templates that the cluster keeps of it, the current one included, newest first."""
+        query, what = [("labelSelector", workload.selector_query)], f"revisions of {workload.ref}"
+        if workload.ref.kind == "Deployment":
+            path = collection("ReplicaSet", workload.ref.namespace)
+            sets = self._transport.pages(path, wire.KeptReplicaSet, what=what, query=query)
+            numbered = map(revisions.of_replicaset, revisions.owned(workload.ref.uid, sets))
+        else:
+            path = collection("ControllerRevision", workload.ref.namespace)
+            kept = self._transport.pages(path, wire.ControllerRevision, what=what, query=query)
+            numbered = map(revisions.of_controller_revision, revisions.owned(workload.ref.uid, kept))
+        return sorted(filter(None, numbered), key=lambda revision: revision.number, reverse=True)
+
     def warnings_of(self, workload: WorkloadSeen, since: datetime) -> list[EventSeen]:
         """Warnings about the workload, its ReplicaSets and its pods, oldest first, pods that are gone included."""
         replicasets = self.replicasets_of(workload)
@@ -205,6 +219,23 @@ class KubernetesCluster:
         """
         known_kind(ref.kind, WORKLOADS)
         patch = writing.restart(ref, stamp=stamp, execution=execution, seen=seen)
+        return _workload(ref.kind, self._write(ref, patch, as_=as_, dry_run=dry_run))
+
+    def restore_template(
+        self, ref: ObjectRef, *, as_: Identity, revision: RevisionSeen, execution: str, seen: str, dry_run: bool = False
+    ) -> WorkloadSeen:
+        """Make the pod template exactly that of a revision, as `kubectl rollout undo` does. A Deployment's `change-cause` goes along,
+        because its controller notes it on whichever revision is current.
+
+        What to send depends on what is there, so that is read first; `seen` holds for the reading as for the writing.
+        """
+        path = single(known_kind(ref.kind, WORKLOADS), ref.namespace, ref.name)
+        there = msgspec.convert(self._transport.get(path, Whole, what=str(ref)), wire.Workload)
+        if there.metadata.resource_version != seen:
+            raise Conflict(f"{ref} is no longer what it was when it was read. Nothing was changed.")
+        notes = {revisions.CHANGE_CAUSE: revision.change_cause or None} if ref.kind == "Deployment" else {}
+        change = revisions.difference(there.spec.template, revision.template)
+        patch = writing.template(ref, change=change, notes=notes, execution=execution, seen=seen)
         return _workload(ref.kind, self._write(ref, patch, as_=as_, dry_run=dry_run))
 
     def scale(

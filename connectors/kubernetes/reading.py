@@ -50,8 +50,11 @@ def workload(kind: str, seen: wire.Workload) -> WorkloadSeen:
         max_unavailable=str(strategy.rolling_update.max_unavailable),
         min_ready_seconds=spec.min_ready_seconds,
         progress_deadline_seconds=spec.progress_deadline_seconds,
+        revision_history_limit=spec.revision_history_limit,
         partition=strategy.rolling_update.partition,
-        conditions=tuple(Condition(c.type, c.status, c.reason, c.message) for c in status.conditions),
+        conditions=tuple(
+            Condition(c.type, c.status, c.reason, c.message, c.last_update_time) for c in status.conditions
+        ),
         template_hash=template_hash(spec.template),
         template_annotations=template.metadata.annotations,
         template_labels=template.metadata.labels,
@@ -96,6 +99,10 @@ def _counts(kind: str, spec: wire.WorkloadSpec, status: wire.WorkloadStatus) -> 
 
 
 def template_hash(template: dict[str, Any]) -> str:
+    """Of what was declared: older servers add a `creationTimestamp` of null, but not everywhere."""
+    meta = template.get("metadata") or {}
+    if meta.get("creationTimestamp", "") is None:
+        template = {**template, "metadata": {k: v for k, v in meta.items() if k != "creationTimestamp"}}
     return hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
 
 

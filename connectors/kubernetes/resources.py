@@ -21,6 +21,7 @@ RESOURCES = {
     "StatefulSet": Resource("/apis/apps/v1", "statefulsets"),
     "DaemonSet": Resource("/apis/apps/v1", "daemonsets"),
     "ReplicaSet": Resource("/apis/apps/v1", "replicasets"),
+    "ControllerRevision": Resource("/apis/apps/v1", "controllerrevisions"),
     "CronJob": Resource("/apis/batch/v1", "cronjobs"),
     "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),

@@ -7,6 +7,7 @@ here calculates with them. A missing text is "", and `None` means that the serve
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 OPERATORS = "afterdeck:operators"
 EXECUTION = "afterdeck.dev/execution"
@@ -56,6 +57,7 @@ class Condition:
     status: str
     reason: str
     message: str
+    updated_at: datetime | None = None  # when it last became what it is; only a Deployment says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class WorkloadSeen:
     max_unavailable: str
     min_ready_seconds: int
     progress_deadline_seconds: int | None
+    revision_history_limit: int  # how many earlier templates the cluster keeps
     partition: int  # a StatefulSet updates only pods with this ordinal or a higher one
     conditions: tuple[Condition, ...]
     template_hash: str  # sha256 over the canonical pod template, annotations included
@@ -163,6 +166,20 @@ class ReplicaSetSeen:
     ready: int
     images: tuple[str, ...]
     created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionSeen:
+    """A pod template that the cluster keeps of a workload. Its number is a new one each time it becomes current again."""
+
+    number: int
+    name: str  # of the ReplicaSet or ControllerRevision
+    template_hash: str  # comes to the same as that of the workload, while this is its template
+    images: tuple[str, ...]
+    references: tuple[str, ...]  # "Secret db": what it names and cannot start without
+    change_cause: str
+    created_at: datetime | None
+    template: Mapping[str, Any] = field(repr=False)  # may hold secrets in the environment of its containers
 
 
 @dataclass(frozen=True, slots=True)

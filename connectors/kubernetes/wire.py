@@ -70,6 +70,7 @@ class Condition(Wire):
     status: str
     reason: str = ""
     message: str = ""
+    last_update_time: datetime | None = None
 
 
 class Resources(Wire):
@@ -113,6 +114,7 @@ class WorkloadSpec(Wire):
     update_strategy: Strategy = Strategy()  # of the two others
     min_ready_seconds: int = 0
     progress_deadline_seconds: int | None = None
+    revision_history_limit: int = 10
 
 
 class WorkloadStatus(Wire):
@@ -152,6 +154,30 @@ class ReplicaSet(Wire):
     metadata: Meta
     spec: ReplicaSetSpec = ReplicaSetSpec()
     status: ReplicaSetStatus = ReplicaSetStatus()
+
+
+class KeptSpec(Wire):
+    template: dict[str, Any]  # as it is: it is put back as it is
+
+
+class KeptReplicaSet(Wire):
+    """A ReplicaSet, as far as it keeps a template."""
+
+    metadata: Meta
+    spec: KeptSpec
+
+
+class KeptData(Wire):
+    spec: KeptSpec
+
+
+class ControllerRevision(Wire):
+    metadata: Meta
+    revision: int
+    data: KeptData
+
+
+Kept = TypeVar("Kept", KeptReplicaSet, ControllerRevision)
 
 
 class JobSpec(Wire):

@@ -5,6 +5,7 @@ changes in one step. The execution's id goes into an annotation of the same obje
 reading back tells whether the change was ours.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import InvalidName
@@ -48,6 +49,13 @@ def restart(ref: ObjectRef, *, stamp: str | None, execution: str, seen: str) -> 
     restarted_at = None if stamp is None else timestamp(stamp)
     template = {"metadata": {"annotations": {RESTARTED_AT: restarted_at}}}
     return {**_precondition(ref, execution, seen), "spec": {"template": template}}
+
+
+def template(ref: ObjectRef, *, change: Patch, notes: Mapping[str, str | None], execution: str, seen: str) -> Patch:
+    """Change the pod template, and annotations of the workload; `None` takes one away."""
+    patch = _precondition(ref, execution, seen)
+    patch["metadata"]["annotations"].update(notes)
+    return {**patch, "spec": {"template": change}}
 
 
 def scale(ref: ObjectRef, *, replicas: int, execution: str, seen: str) -> Patch:

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from actions import planning, queries, registry, ruling, services
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
+from actions.protocol import Option
 from actions.registry import AnyAction
 from approvals.facts import Ruling
 from inventory import queries as inventory
@@ -198,7 +199,7 @@ def _form(
     look: bool = False,
 ) -> HttpResponse:
     """The whole page. With `look`, the plan is made at once and is part of it: for whoever has no script, and after a refusal."""
-    now, trouble = _now(person, goal)
+    now, options, trouble = _now(person, goal)
     wrong = problem.fields if isinstance(problem, BadParams) else {}
     panel = None
     if trouble:
@@ -209,7 +210,11 @@ def _form(
         except BadParams as bad:
             panel = _wrong_values(goal, bad)
     values = {**now, **draft.shown}
-    shown = () if goal.undo_of else fields.fields_of(goal.action.params, values=values, now=now, problems=wrong)
+    shown = (
+        ()
+        if goal.undo_of
+        else fields.fields_of(goal.action.params, values=values, now=now, problems=wrong, options=options)
+    )
     context = {
         "section": "services",
         "goal": goal,
@@ -248,7 +253,9 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
 
 def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:
     """Whether the form still says what is true already, as it does when it opens."""
-    now, trouble = _now(person, goal)
+    if fields.proposes(goal.action.params):
+        return False
+    now, _, trouble = _now(person, goal)
     return (
         bool(now)
         and not trouble
@@ -256,13 +263,15 @@ def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:
     )
 
 
-def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
-    """What is true now, for the fields, and the reason why it is not known."""
+def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:
+    """What is true now, for the fields, what there is to choose from, and the reason why it is not known."""
     target = planning.target_of(goal.workload)
     try:
-        return planning.defaults_for(goal.action, target, planning.world_for(target, person)), ""
+        world = planning.world_for(target, person)
+        now = planning.defaults_for(goal.action, target, world)
+        return now, planning.options_for(goal.action, target, world), ""
     except CannotPlanNow as problem:
-        return {}, str(problem)
+        return {}, {}, str(problem)
 
 
 def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:

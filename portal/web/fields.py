@@ -7,9 +7,10 @@ not enough), the action's defaults say what is true now, and what a person typed
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from actions.protocol import Params
+from actions.protocol import Option, Params
 
 MAX_TYPED = 500
 """No parameter is longer; what is gets cut before it is validated, so it is still refused, but not carried around."""
@@ -17,9 +18,13 @@ MAX_TYPED = 500
 
 @dataclass(frozen=True)
 class Choice:
+    """`meaning` says what is behind a value, `at` since when there is such a one; both may be missing."""
+
     value: str
     label: str
     chosen: bool
+    meaning: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,11 @@ PLAIN = (
 """What the schema's library says, and how people say it."""
 
 
+def proposes(params: type[Params]) -> bool:
+    """Whether the form opens with a proposal, chosen from what there is, and not with what is true already."""
+    return any(schema.get("widget") == "choice" for schema in _properties(params).values())
+
+
 def plain(problem: str) -> str:
     """A validator's message as a sentence."""
     for pattern, words in PLAIN:
@@ -98,14 +108,16 @@ def fields_of(
     values: Mapping[str, Any],
     now: Mapping[str, Any],
     problems: Mapping[str, Sequence[str]] | None = None,
+    options: Mapping[str, Sequence[Option]] | None = None,
 ) -> tuple[Field, ...]:
     """The fields that apply here: what the action has a value for, what is required, and what the person filled in.
+    `options` are what the action offers to choose from, where the schema cannot know.
 
     An optional parameter of which the action says nothing (bounds of an autoscaler that is not there) is left out.
     """
     wrong = {name: [plain(each) for each in said] for name, said in (problems or {}).items()}
     return tuple(
-        _field(name, schema, params, values, now, tuple(wrong.get(name, ())))
+        _field(name, schema, params, values, now, tuple(wrong.get(name, ())), (options or {}).get(name, ()))
         for name, schema in _properties(params).items()
         if name in now
         or params.model_fields[name].is_required()
@@ -121,8 +133,10 @@ def _field(
     values: Mapping[str, Any],
     now: Mapping[str, Any],
     problems: tuple[str, ...],
+    options: Sequence[Option],
 ) -> Field:
-    value, options = _text(values.get(name, schema.get("default"))), schema.get("enum", [])
+    value = _text(values.get(name, schema.get("default")))
+    offered = options or [Option(each, _text(each).replace("-", " ")) for each in schema.get("enum", [])]
     return Field(
         name=name,
         label=params.model_fields[name].title or name.replace("_", " ").capitalize(),
@@ -132,7 +146,9 @@ def _field(
         now=_text(now.get(name)),
         minimum=_text(schema.get("minimum", _after(schema.get("exclusiveMinimum"), 1))),
         maximum=_text(schema.get("maximum", _after(schema.get("exclusiveMaximum"), -1))),
-        choices=tuple(Choice(_text(each), _text(each).replace("-", " "), _text(each) == value) for each in options),
+        choices=tuple(
+            Choice(_text(each.value), each.label, _text(each.value) == value, each.meaning, each.at) for each in offered
+        ),
         required=params.model_fields[name].is_required(),
         advanced=bool(schema.get("advanced")),
         problems=problems,

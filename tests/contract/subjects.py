@@ -27,15 +27,19 @@ Change = Callable[[Namespace, str], object]
 
 @dataclass(frozen=True)
 class Case:
-    """`drift` changes what a plan rests on, `spoil` breaks the result, both as somebody else."""
+    """`drift` changes what a plan rests on, `spoil` breaks the result, both as somebody else.
+
+    Without `good`, the parameters are those that the form opens with. `earlier`: there was another version before.
+    """
 
     action: str
     kind: str
-    good: Mapping[str, Any]
+    good: Mapping[str, Any] | None
     drift: Change
     spoil: Change
     numbers: tuple[str, ...] = ()
     bounds: tuple[int, int] | None = None
+    earlier: bool = False
 
     def __str__(self) -> str:
         return f"{self.action}-{self.kind}{'-bounds' if self.bounds else ''}".lower()
@@ -69,6 +73,10 @@ CASES = (
         "resize-workload", "Deployment", {"min_replicas": 2, "max_replicas": 5}, _bounded(1, 9), _bounded(1, 7),
         ("min_replicas", "max_replicas"), bounds=(1, 4),
     ),
+    *(
+        Case("rollback-workload", kind, None, _labelled, _restarted, ("revision",), earlier=True)
+        for kind in ("Deployment", "StatefulSet", "DaemonSet")
+    ),
 )  # fmt: skip
 
 
@@ -89,7 +97,20 @@ class OnCluster:
 
     def declare(self) -> None:
         """As it is in git, whatever was done to it."""
-        made = workload(self.name, kind=self.case.kind, annotations={"example.org/deploy-token": SECRETS[2]})
+        if self.case.earlier:
+            self._declare("registry.example/shop/checkout:1.4.1")
+            eventually(self._is_numbered)
+        self._declare("registry.example/shop/checkout:1.4.2")
+
+    def _is_numbered(self) -> bool:
+        """Whether the cluster keeps the present template as a revision."""
+        seen = self.cluster.read_workload(self.case.kind, self.namespace.name, self.name)
+        return seen.template_hash in {revision.template_hash for revision in self.cluster.revisions_of(seen)}
+
+    def _declare(self, image: str) -> None:
+        made = workload(
+            self.name, kind=self.case.kind, image=image, annotations={"example.org/deploy-token": SECRETS[2]}
+        )
         if self.case.kind == "DaemonSet":
             made["spec"]["updateStrategy"] = {"rollingUpdate": {"maxUnavailable": "100%"}}
         template = made["spec"]["template"]
@@ -119,7 +140,9 @@ class OnCluster:
 
     @property
     def good(self) -> Mapping[str, Any]:
-        return self.case.good
+        if self.case.good is not None:
+            return self.case.good
+        return self.action.defaults(self.target, self.world)
 
     @property
     def numbers(self) -> tuple[str, ...]:

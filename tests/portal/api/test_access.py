@@ -27,6 +27,7 @@ ROUTES = {
     ("GET", "/api/actions/restart-workload"): Scope.READ,
     ("POST", "/api/actions/restart-workload/preview"): Scope.REQUEST,
     ("POST", "/api/actions/resize-workload/preview"): Scope.REQUEST,
+    ("POST", "/api/actions/rollback-workload/preview"): Scope.REQUEST,
     ("POST", "/api/actions/no-such-action/preview"): Scope.REQUEST,
     ("GET", "/api/requests"): Scope.READ,
     ("POST", "/api/requests"): Scope.REQUEST,

@@ -151,6 +151,7 @@ def test_an_offer_says_what_the_policy_will_answer(ghost: Workload, people: Peop
     assert {offer["action"]: offer["state"] for offer in offers} == {
         "resize-workload": "needed",
         "restart-workload": "needed",
+        "rollback-workload": "needed",
     }
     seen_only = script(people.edda).get(f"/api/workloads/{ghost.pk}/offers").json()
     assert {offer["state"] for offer in seen_only} == {"denied"}

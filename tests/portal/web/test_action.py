@@ -14,7 +14,7 @@ from tests.characters import People, Shop, asks, work_off
 from tests.cluster import Namespace, workload
 from tests.portal.web.conftest import SignedIn
 
-RESIZE, RESTART = "resize-workload", "restart-workload"
+RESIZE, RESTART, ROLL_BACK = "resize-workload", "restart-workload", "rollback-workload"
 
 
 @pytest.fixture
@@ -51,6 +51,35 @@ def test_the_form_opens_with_what_is_true_now(checkout: Workload, mira: Client) 
     assert 'value="2" data-now="2" data-min="0" data-max="1000"' in page
     assert "2 of 2 ready" in page
     assert 'name="min_replicas"' not in page  # no autoscaler here, so nothing to bound
+
+
+def test_the_form_of_a_roll_back_shows_the_revisions_that_there_are(
+    checkout: Workload, mira: Client, namespace: Namespace
+) -> None:
+    for version in ("1.4.3", "1.4.4"):
+        namespace.apply(workload("checkout", image=f"registry.example/shop/checkout:{version}"))
+        namespace.roll_out("deployment", "checkout")
+    page = mira.get(address_of(ROLL_BACK, checkout)).content.decode()
+    offered = re.findall(r'type="radio" name="revision" value="(\d)"( checked)?', page)
+    assert offered == [("2", " checked"), ("1", "")]
+    assert "registry.example/shop/checkout:1.4.3" in page
+    assert "Revision 2, made <relative-time" in page
+    _, fragment = preview(mira, ROLL_BACK, checkout, revision="1")
+    assert "-   image: registry.example/shop/checkout:1.4.4" in fragment
+    assert "+   image: registry.example/shop/checkout:1.4.2" in fragment
+    assert "--to-revision=1" in fragment
+    form = {"revision": "1", "reason": "Slow since 1.4.3", "digest": digest_in(fragment), "key": "k"}
+    mira.post(address_of(ROLL_BACK, checkout), form)
+    assert Request.objects.get().params == {"revision": 1}
+
+
+def test_a_roll_back_that_cannot_be_is_a_reason_and_not_a_proposal(checkout: Workload, mira: Client) -> None:
+    page = mira.get(address_of(ROLL_BACK, checkout)).content.decode()
+    assert "Cannot plan" in page
+    assert "Revision 1 is the only one that the cluster keeps" in page
+    status, fragment = preview(mira, ROLL_BACK, checkout, revision="1")
+    assert status == 409
+    assert "Nothing changes yet" not in fragment
 
 
 def test_the_preview_says_who_must_agree_and_what_changes_and_writes_nothing(

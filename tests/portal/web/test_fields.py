@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from actions.protocol import Params
+from actions.protocol import Option, Params
 from portal.web import fields
 
 
@@ -35,6 +35,15 @@ def test_what_the_action_says_nothing_of_is_left_out_until_somebody_fills_it_in(
 def test_a_choice_is_the_one_that_was_chosen() -> None:
     pace = fields.fields_of(Sample, values={"pace": "slow"}, now={})[0]
     assert [(choice.value, choice.chosen) for choice in pace.choices] == [("fast", False), ("slow", True)]
+
+
+def test_what_there_is_to_choose_from_may_be_known_only_now() -> None:
+    options = {"replicas": [Option(5, "Revision 5", "shop:2"), Option(4, "Revision 4")]}
+    replicas = fields.fields_of(Sample, values={"replicas": 4}, now={"replicas": 4}, options=options)[0]
+    assert [(choice.value, choice.label, choice.meaning, choice.chosen) for choice in replicas.choices] == [
+        ("5", "Revision 5", "shop:2", False),
+        ("4", "Revision 4", "", True),
+    ]
 
 
 def test_an_optional_field_left_empty_was_not_given_and_an_unticked_box_says_no() -> None:
