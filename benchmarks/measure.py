@@ -37,7 +37,7 @@ def _read_pages(place: Place, rows: Rows) -> dict[str, Measured]:
     pages, people, request = Pages(place), rows.people, rows.waiting[0].pk
     arms = [
         pages.page("health", "/healthz"),
-        pages.page("bare", "/profile", people.edda),
+        pages.page("bare", "/profile/tokens", people.edda),
         pages.page("home", "/", people.mira),
         pages.page("request", f"/requests/{request}", people.mira),
         pages.page("live part of a request", f"/requests/{request}/live", people.mira),
@@ -67,9 +67,9 @@ def _of_pages(found: dict[str, Measured], situation: str) -> list[Line]:
     names = [name for name in found if name not in ("health", "bare")]
     return [
         Line(f"`/healthz`, {situation}", health, {}),
-        Line(f"Profile, {situation}", bare, {"`/healthz`": health}),
+        Line(f"Bare page, {situation}", bare, {"`/healthz`": health}),
         *(
-            Line(f"{name.capitalize()}, {situation}", found[name], {"`/healthz`": health, "profile": bare})
+            Line(f"{name.capitalize()}, {situation}", found[name], {"`/healthz`": health, "the bare page": bare})
             for name in names
         ),
     ]

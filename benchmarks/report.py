@@ -42,7 +42,8 @@ def write(clicks: Sequence[Line], pages: Sequence[Line]) -> None:
         "worker plans again before it acts, and compares. Both plans are in these numbers.\n",
         _table(clicks),
         "## Pages\n",
-        "Signed in, over HTTP on a connection kept open. The profile is the barest page with a session.\n",
+        "Signed in, over HTTP on a connection kept open. The bare page is one's own tokens, of which there are none: a session, the frame "
+        "around every page, and a form.\n",
         _table(pages),
     ]
     text = "\n".join(parts)
