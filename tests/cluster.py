@@ -32,6 +32,9 @@ class Namespace:
         self.name = name
         self._kubeconfig = endpoints.kubeconfig_admin
         self._audit_log = endpoints.kube_audit_log
+        # Of a cluster that has been up for long, all that was before would cost every test its reading.
+        self._read_to = self._audit_log.stat().st_size
+        self._lines: list[str] = []
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         command = [KUBECTL, f"--kubeconfig={self._kubeconfig}", f"--namespace={self.name}", *arguments]
@@ -53,9 +56,19 @@ class Namespace:
         """Every call of ours that the cluster's audit log has for this namespace, up to now."""
         marker = f"marker-{secrets.token_hex(8)}"
         self.kubectl("get", "pods", "-l", f"marker={marker}")
-        eventually(lambda: marker in self._audit_log.read_text())
-        lines = [line for line in self._audit_log.read_text().splitlines() if self.name in line]
-        return [entry for entry in map(json.loads, lines) if entry.get("userAgent") == "afterdeck"]
+        eventually(lambda: any(marker in line for line in self._read()))
+        return [entry for entry in map(json.loads, self._lines) if entry.get("userAgent") == "afterdeck"]
+
+    def _read(self) -> list[str]:
+        """The lines about this namespace, whole ones only."""
+        with self._audit_log.open("rb") as log:
+            rotated = self._audit_log.stat().st_size < self._read_to
+            log.seek(0 if rotated else self._read_to)
+            added, at = log.read(), log.tell()
+        whole = added[: added.rfind(b"\n") + 1]
+        self._read_to = at - len(added) + len(whole)
+        self._lines += [line for line in whole.decode().splitlines() if self.name in line]
+        return self._lines
 
     def effects(self) -> list[dict[str, Any]]:
         """The writes among them that the server did: not dry runs, not refusals."""

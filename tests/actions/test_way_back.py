@@ -157,7 +157,10 @@ def test_only_an_approver_or_an_administrator_says_what_is_true(checkout: Worklo
     request = asks(people.mira, "restart-workload", checkout)
     approves(people.jonas, request)
     for person in (people.leila, people.edda):
-        with pytest.raises(NotAllowed, match="An approver of the owning team or an administrator says what is true"):
+        with pytest.raises(
+            NotAllowed,
+            match="Another approver of the owning team than the requester, or an administrator, says what is true",
+        ):
             services.resolve(actor=person, request=fresh(request), outcome="failed", note="Looks fine.")
     assert queries.count_up_to(queries.Filter(verb="access.refused"), 9) == 2
 
