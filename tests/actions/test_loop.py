@@ -106,5 +106,9 @@ def test_what_another_portal_wrote_is_not_taken_for_ours(shop: Shop, people: Peo
     namespace.roll_out("deployment", "checkout")
     request = asks(people.mira, "restart-workload", shop.knows("checkout", environment=shop.staging))
     namespace.kubectl("annotate", "deployment/checkout", f"afterdeck.dev/execution={fresh(request).execution.pk}")
-    assert work_off(request).state == ExecutionState.SUCCEEDED
+    namespace.roll_out(
+        "deployment", "checkout"
+    )  # an annotation makes a new generation, which the controller has to see first
+    run = work_off(request)
+    assert run.state == ExecutionState.SUCCEEDED, run.cause
     assert len(namespace.effects()) == 1
