@@ -49,11 +49,8 @@ class Wire:
     def lose_requests(self) -> None:
         self._toxic("timeout", "upstream", timeout=1000)
 
-    def reset(self) -> None:
-        """Break every connection off at once, with what is on its way."""
-        self._toxic("reset_peer", "downstream", timeout=0)
-
     def cut(self) -> None:
+        """Close every connection with what is on its way, and refuse new ones. A toxic would let out what another holds back."""
         self._ask("PATCH", f"/{self._name}", enabled=False)
 
     def mend(self) -> None:

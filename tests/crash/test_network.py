@@ -26,7 +26,7 @@ PATIENCE = 6.0
 
 def test_a_lost_answer_is_read_back_and_not_sent_again(scene: Scene, namespace: Namespace):
     between_effect_and_outcome(scene)
-    scene.worker.wire.reset()
+    scene.worker.wire.cut()
     scene.has_step("apply", UNKNOWN)
     scene.worker.wire.mend()
     assert_ended(scene.request, ExecutionState.SUCCEEDED)
