@@ -14,7 +14,9 @@ class Resource:
 
 RESOURCES = {
     "Namespace": Resource("/api/v1", "namespaces"),
+    "Node": Resource("/api/v1", "nodes"),
     "Pod": Resource("/api/v1", "pods"),
+    "PodTemplate": Resource("/api/v1", "podtemplates"),
     "Event": Resource("/api/v1", "events"),
     "ResourceQuota": Resource("/api/v1", "resourcequotas"),
     "Deployment": Resource("/apis/apps/v1", "deployments"),
@@ -23,6 +25,7 @@ RESOURCES = {
     "ReplicaSet": Resource("/apis/apps/v1", "replicasets"),
     "ControllerRevision": Resource("/apis/apps/v1", "controllerrevisions"),
     "CronJob": Resource("/apis/batch/v1", "cronjobs"),
+    "Job": Resource("/apis/batch/v1", "jobs"),
     "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
     "Application": Resource("/apis/argoproj.io/v1alpha1", "applications"),
@@ -41,3 +44,8 @@ def collection(kind: str, namespace: str | None = None) -> str:
 
 def single(kind: str, namespace: str, name: str) -> str:
     return f"{collection(kind, dns_label(namespace))}/{dns_subdomain(name, f'the name of a {kind}')}"
+
+
+def of_cluster(kind: str, name: str) -> str:
+    """An object that is in no namespace."""
+    return f"{collection(kind)}/{dns_subdomain(name, f'the name of a {kind}')}"

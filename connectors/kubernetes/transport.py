@@ -44,6 +44,15 @@ class Transport:
         )
         return self._decode(response, answer, what, effect=False)
 
+    def text(
+        self, path: str, *, headers: Iterable[tuple[str, str]], query: Query, what: str, who: str, most: int
+    ) -> bytes:
+        """What is not JSON (a log), read as the person: at most `most` bytes of it."""
+        response = self._ask(
+            "GET", path, query, HTTPHeaderDict(headers), _Outgoing(b""), what, who=who, effect=False, timeout=TIMEOUT
+        )
+        return response.data[:most]
+
     def pages(self, path: str, item: type[T], *, what: str, query: Query = ()) -> Iterator[T]:
         """Every object of a collection, held in memory a page at a time."""
         continued = ""
@@ -93,6 +102,22 @@ class Transport:
         """Create what `content` says. Never sent twice, whatever happens."""
         return self._change(
             "POST", "application/json", path, content, answer, headers=headers, query=query, what=what, who=who
+        )
+
+    def delete(
+        self,
+        path: str,
+        options: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
+    ) -> T:
+        """Delete by `DeleteOptions`, which carry the precondition. Never sent twice, whatever happens."""
+        return self._change(
+            "DELETE", "application/json", path, options, answer, headers=headers, query=query, what=what, who=who
         )
 
     def _change(
