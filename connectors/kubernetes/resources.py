@@ -28,6 +28,9 @@ RESOURCES = {
     "Job": Resource("/apis/batch/v1", "jobs"),
     "HorizontalPodAutoscaler": Resource("/apis/autoscaling/v2", "horizontalpodautoscalers"),
     "PodDisruptionBudget": Resource("/apis/policy/v1", "poddisruptionbudgets"),
+    "ServiceAccount": Resource("/api/v1", "serviceaccounts"),
+    "RoleBinding": Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
+    "ClusterRole": Resource("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
     "Application": Resource("/apis/argoproj.io/v1alpha1", "applications"),
 }
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
