@@ -28,6 +28,12 @@ def clean(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def clean_lines(text: str) -> str:
+    """`text` line by line, without terminal sequences and without control or bidirectional characters. As long as it was."""
+    visible = _TERMINAL_SEQUENCES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return "".join(c if c in "\n\t" or unicodedata.category(c)[0] != "C" else " " for c in visible)
+
+
 class ConnectorError(Exception):
     """`sentence` may be shown to whoever may see the target; `detail` is the server's own message, for operators."""
 

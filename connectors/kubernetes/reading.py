@@ -64,7 +64,7 @@ def workload(kind: str, seen: wire.Workload) -> WorkloadSeen:
         selector_query=selector_query(spec.selector),
         restarted_at=template.metadata.annotations.get(RESTARTED_AT),
         execution=meta.annotations.get(EXECUTION),
-        containers=_containers(template),
+        containers=containers(template),
         revision=meta.annotations.get(REVISION),
         current_revision=status.current_revision,
         update_revision=status.update_revision,
@@ -106,7 +106,7 @@ def template_hash(template: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(template, order="sorted")).hexdigest()
 
 
-def _containers(template: wire.Template) -> tuple[ContainerSeen, ...]:
+def containers(template: wire.Template) -> tuple[ContainerSeen, ...]:
     return tuple(
         ContainerSeen(
             name=c.name,
@@ -127,10 +127,17 @@ def cronjob(seen: wire.CronJob) -> CronJobSeen:
         suspended=seen.spec.suspend,
         active=len(seen.status.active),
         last_scheduled_at=seen.status.last_schedule_time,
-        containers=_containers(seen.spec.job_template.spec.template),
+        containers=containers(seen.spec.job_template.spec.template),
         labels=seen.metadata.labels,
         annotations=seen.metadata.annotations,
         owner=claimed_by("CronJob", seen.metadata),
+        resource_version=seen.metadata.resource_version,
+        execution=seen.metadata.annotations.get(EXECUTION),
+        time_zone=seen.spec.time_zone,
+        concurrency=seen.spec.concurrency_policy,
+        deadline=seen.spec.job_template.spec.active_deadline_seconds,
+        last_succeeded_at=seen.status.last_successful_time,
+        active_jobs=tuple(job.name for job in seen.status.active),
     )
 
 

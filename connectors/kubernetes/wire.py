@@ -182,6 +182,7 @@ Kept = TypeVar("Kept", KeptReplicaSet, ControllerRevision)
 
 class JobSpec(Wire):
     template: Template = Template()
+    active_deadline_seconds: int | None = None
 
 
 class JobTemplate(Wire):
@@ -191,12 +192,21 @@ class JobTemplate(Wire):
 class CronJobSpec(Wire):
     schedule: str
     suspend: bool = False
+    time_zone: str = ""
+    concurrency_policy: str = ""
     job_template: JobTemplate = JobTemplate()
 
 
+class ObjectReference(Wire):
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+
+
 class CronJobStatus(Wire):
-    active: list[dict[str, Any]] = []
+    active: list[ObjectReference] = []
     last_schedule_time: datetime | None = None
+    last_successful_time: datetime | None = None
 
 
 class CronJob(Wire):
@@ -236,12 +246,6 @@ class Pod(Wire):
     metadata: Meta
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
-
-
-class ObjectReference(Wire):
-    kind: str = ""
-    name: str = ""
-    uid: str = ""
 
 
 class EventSeries(Wire):

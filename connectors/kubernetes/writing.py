@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connectors.errors import InvalidName
-from connectors.kubernetes.seen import EXECUTION, OPERATORS, RESTARTED_AT, Identity, ObjectRef
+from connectors.kubernetes.seen import AUTO_SYNC, EXECUTION, OPERATORS, RESTARTED_AT, Identity, ObjectRef
 from connectors.kubernetes.transport import Query
 from connectors.names import count, resource_version, timestamp, uid
 
@@ -48,24 +48,32 @@ def options(*, dry_run: bool) -> Query:
 def restart(ref: ObjectRef, *, stamp: str | None, execution: str, seen: str) -> Patch:
     restarted_at = None if stamp is None else timestamp(stamp)
     template = {"metadata": {"annotations": {RESTARTED_AT: restarted_at}}}
-    return {**_precondition(ref, execution, seen), "spec": {"template": template}}
+    return {**precondition(ref, execution, seen), "spec": {"template": template}}
 
 
 def template(ref: ObjectRef, *, change: Patch, notes: Mapping[str, str | None], execution: str, seen: str) -> Patch:
     """Change the pod template, and annotations of the workload; `None` takes one away."""
-    patch = _precondition(ref, execution, seen)
+    patch = precondition(ref, execution, seen)
     patch["metadata"]["annotations"].update(notes)
     return {**patch, "spec": {"template": change}}
 
 
 def scale(ref: ObjectRef, *, replicas: int, execution: str, seen: str) -> Patch:
-    return {**_precondition(ref, execution, seen), "spec": {"replicas": count(replicas)}}
+    return {**precondition(ref, execution, seen), "spec": {"replicas": count(replicas)}}
 
 
 def autoscaler_bounds(ref: ObjectRef, *, min_replicas: int, max_replicas: int, execution: str, seen: str) -> Patch:
     least = count(min_replicas, "the least number of replicas", least=1)  # 0 would switch the autoscaler off
     most = count(max_replicas, "the largest number of replicas", least=least)
-    return {**_precondition(ref, execution, seen), "spec": {"minReplicas": least, "maxReplicas": most}}
+    return {**precondition(ref, execution, seen), "spec": {"minReplicas": least, "maxReplicas": most}}
+
+
+def auto_sync(ref: ObjectRef, *, switch: Any, note: str | None, execution: str, seen: str) -> Patch:
+    """Of an Application its whole `automated`, as `argocd app set --sync-policy` does: older versions ignore its `enabled`."""
+    patch = _precondition(ref, execution, seen)
+    patch["metadata"]["annotations"][AUTO_SYNC] = note
+    spec = {"syncPolicy": {"automated": switch}} if ref.kind == "Application" else {"suspend": switch}
+    return {**patch, "spec": spec}
 
 
 def eviction(ref: ObjectRef) -> Patch:
@@ -78,7 +86,8 @@ def eviction(ref: ObjectRef) -> Patch:
     }
 
 
-def _precondition(ref: ObjectRef, execution: str, seen: str) -> Patch:
+def precondition(ref: ObjectRef, execution: str, seen: str) -> Patch:
+    """Metadata that make a patch one of this very object as it was seen, marked with who sent it."""
     if not 1 <= len(execution) <= 128 or not execution.isascii() or not execution.isprintable():
         raise InvalidName(f"{execution[:40]!a} cannot be the id of an execution.")
     return {
