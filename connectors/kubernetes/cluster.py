@@ -16,8 +16,10 @@ from connectors.errors import Conflict, ConnectorError, Forbidden, InvalidName, 
 from connectors.kubernetes import reading, revisions, wire, writing
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.fields import fields
-from connectors.kubernetes.gitops import with_sync_policy
-from connectors.kubernetes.resources import SCALABLE, WORKLOADS, collection, single
+from connectors.kubernetes.gitops import reconciler, with_fields, with_reconciler
+from connectors.kubernetes.jobs import Jobs
+from connectors.kubernetes.nodes import Nodes
+from connectors.kubernetes.resources import RECONCILERS, SCALABLE, WORKLOADS, collection, single
 from connectors.kubernetes.seen import (
     AutoscalerSeen,
     BudgetSeen,
@@ -59,6 +61,9 @@ class KubernetesCluster:
         self._transport = Transport(name, config)
 
     def health(self) -> Health:
+        self.access = Access(self._transport, self._refuse_to_write)
+        self.jobs = Jobs(self._transport, self._refuse_to_write)
+        self.nodes = Nodes(self._transport, self._refuse_to_write)
         try:
             version = self._transport.get(
                 "/version", wire.Version, what="its version", timeout=HEALTH_TIMEOUT
