@@ -23,7 +23,8 @@ from sandbox.state import State, write_private
 
 HERE = Path(__file__).parent
 WORLD = HERE / "world"
-ROLES = HERE.parent / "deploy" / "kubernetes" / "rbac.yaml"
+DEPLOYED = HERE.parent / "deploy" / "kubernetes"
+ROLES = ("rbac.yaml", "nodes.yaml")
 NAME = "sandbox"
 LOGS_SPAN = timedelta(minutes=30)
 PORTAL_TOKEN_SECONDS = 30 * 24 * 3600
@@ -223,7 +224,8 @@ class Kubernetes:
     # What is in it
 
     def _furnish(self) -> None:
-        self._cluster.apply(manifests.read(ROLES))
+        for file in ROLES:
+            self._cluster.apply(manifests.read(DEPLOYED / file))
         self._cluster.apply(manifests.read(SOURCES / "nodes.yaml"))
         path = "/api/v1/namespaces/afterdeck/serviceaccounts/portal/token"
         request = {
