@@ -35,6 +35,8 @@ from connectors.kubernetes.seen import (
     RevisionSeen,
     WorkloadSeen,
 )
+from connectors.kubernetes.sizing import Sizing
+from connectors.kubernetes.synced import SyncedSeen, force
 from connectors.kubernetes.transport import Transport
 from connectors.names import dns_subdomain
 from connectors.names import kind as known_kind
@@ -63,6 +65,9 @@ class KubernetesCluster:
     def health(self) -> Health:
         self.access = Access(self._transport, self._refuse_to_write)
         self.jobs = Jobs(self._transport, self._refuse_to_write)
+        self.sizing = Sizing(self._transport, self._refuse_to_write)
+
+    def health(self) -> Health:
         self.nodes = Nodes(self._transport, self._refuse_to_write)
         try:
             version = self._transport.get(

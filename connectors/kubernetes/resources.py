@@ -34,6 +34,7 @@ RESOURCES = {
     "Application": Resource("/apis/argoproj.io/v1alpha1", "applications"),
 }
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+    "VerticalPodAutoscaler": Resource("/apis/autoscaling.k8s.io/v1", "verticalpodautoscalers"),
 SCALABLE = frozenset({"Deployment", "StatefulSet"})
 
 

@@ -98,6 +98,38 @@ class Transport:
         query: Query,
         what: str,
         who: str,
+    def strategic(
+        self,
+        path: str,
+        patch: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
+    ) -> T:
+        """Send a strategic merge patch, which finds the items of a list by their names. Never sent twice, whatever happens."""
+        media_type = "application/strategic-merge-patch+json"
+        return self._change("PATCH", media_type, path, patch, answer, headers=headers, query=query, what=what, who=who)
+
+    def apply(
+        self,
+        path: str,
+        declared: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
+    ) -> T:
+        """Apply on the server what `declared` says. `Claimed` when it is somebody else's. Never sent twice, whatever happens."""
+        media_type = "application/apply-patch+yaml"  # JSON is YAML
+        return self._change(
+            "PATCH", media_type, path, declared, answer, headers=headers, query=query, what=what, who=who
+        )
+
     ) -> T:
         """Create what `content` says. Never sent twice, whatever happens."""
         return self._change(
