@@ -14,6 +14,7 @@ from connectors.kubernetes.seen import (
     ObjectRef,
     PodSeen,
     QuotaSeen,
+    ReconcilerSeen,
     RevisionSeen,
     WorkloadSeen,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "ObjectRef",
     "PodSeen",
     "QuotaSeen",
+    "ReconcilerSeen",
     "RevisionSeen",
     "WorkloadSeen",
 ]

@@ -12,20 +12,20 @@ from typing import Any, ClassVar
 import msgspec
 from urllib3 import Timeout
 
-from connectors.errors import Conflict, ConnectorError, Forbidden, InvalidName, Missing, ReadOnly, Transient
-from connectors.kubernetes import reading, revisions, wire, writing
+from connectors.errors import Conflict, ConnectorError, Forbidden, Missing, ReadOnly, Transient
+from connectors.kubernetes import configmaps, reading, revisions, syncing, wire, writing
+from connectors.kubernetes.access import Access
+from connectors.kubernetes.applying import Applying
 from connectors.kubernetes.configuration import ClusterConfig
-from connectors.kubernetes.fields import fields
-from connectors.kubernetes.gitops import reconciler, with_fields, with_reconciler
 from connectors.kubernetes.jobs import Jobs
 from connectors.kubernetes.nodes import Nodes
-from connectors.kubernetes.resources import RECONCILERS, SCALABLE, WORKLOADS, collection, single
+from connectors.kubernetes.reconciling import Reconciling
+from connectors.kubernetes.resources import SCALABLE, WORKLOADS, collection, single
 from connectors.kubernetes.seen import (
     AutoscalerSeen,
     BudgetSeen,
     CronJobSeen,
     EventSeen,
-    GitOpsOwner,
     Identity,
     NamespaceSeen,
     ObjectRef,
@@ -38,7 +38,9 @@ from connectors.kubernetes.seen import (
 from connectors.kubernetes.sizing import Sizing
 from connectors.kubernetes.synced import SyncedSeen, force
 from connectors.kubernetes.transport import Transport
-from connectors.names import dns_subdomain
+from connectors.kubernetes.whole import Whole
+from connectors.kubernetes.whole import autoscaler as _autoscaler
+from connectors.kubernetes.whole import workload as _workload
 from connectors.names import kind as known_kind
 from connectors.protocol import Health
 from connectors.registry import register_connector
@@ -61,10 +63,11 @@ class KubernetesCluster:
         self.read_only = config.read_only
         self.simulated = config.simulated
         self._transport = Transport(name, config)
-
-    def health(self) -> Health:
+        self.applying = Applying(self._transport, self._refuse_to_write)
+        self.reconciling = Reconciling(self._transport, self._refuse_to_write)
         self.access = Access(self._transport, self._refuse_to_write)
         self.jobs = Jobs(self._transport, self._refuse_to_write)
+        self.nodes = Nodes(self._transport, self._refuse_to_write)
         self.sizing = Sizing(self._transport, self._refuse_to_write)
 
     def health(self) -> Health:
@@ -110,6 +113,13 @@ class KubernetesCluster:
         found = self._transport.pages(collection("ResourceQuota", namespace), wire.Quota, what="quotas")
         return [reading.quota(quota) for quota in found]
 
+    def synced_secrets(self, namespace: str | None = None) -> list[SyncedSeen]:
+        """The Secrets that an operator keeps equal to a vault's. None where no such operator is installed."""
+        return syncing.look(self._transport, namespace)
+
+    def read_synced(self, ref: ObjectRef) -> SyncedSeen:
+        return syncing.read(self._transport, ref)
+
     # One workload and what belongs to it
 
     def read_workload(self, kind: str, namespace: str, name: str) -> WorkloadSeen:
@@ -117,24 +127,7 @@ class KubernetesCluster:
         path = single(known_kind(kind, WORKLOADS), namespace, name)
         whole = self._transport.get(path, Whole, what=f"{kind} {namespace}/{name}")
         seen = _workload(kind, whole)
-        return replace(seen, owner=self._sync_policy(seen.owner))
-
-    def _sync_policy(self, owner: GitOpsOwner | None) -> GitOpsOwner | None:
-        if owner is None or owner.kind != "argocd":
-            return owner
-        try:
-            query = [("fieldSelector", f"metadata.name={dns_subdomain(owner.application)}")]
-            found = self._transport.pages(
-                collection("Application"), wire.Application, what="Argo CD's applications", query=query
-            )
-            application = next(found, None)
-        except (
-            Missing,
-            Forbidden,
-            InvalidName,
-        ):  # not installed here, or not for us to read: we say that we do not know
-            return owner
-        return with_sync_policy(owner, application) if application else owner
+        return replace(seen, owner=self.reconciling.ask(seen.owner, whole))
 
     def pods_of(self, workload: WorkloadSeen) -> list[PodSeen]:
         """The pods that it, or one of its ReplicaSets, controls. A pod that merely has the same labels is not one."""
@@ -203,7 +196,7 @@ class KubernetesCluster:
         path = single(AUTOSCALER, namespace, name)
         whole = self._transport.get(path, Whole, what=f"{AUTOSCALER} {namespace}/{name}")
         seen = _autoscaler(whole)
-        return replace(seen, owner=self._sync_policy(seen.owner))
+        return replace(seen, owner=self.reconciling.ask(seen.owner, whole))
 
     def budgets_of(self, workload: WorkloadSeen) -> list[BudgetSeen]:
         """The PodDisruptionBudgets that count its pods."""
@@ -273,6 +266,18 @@ class KubernetesCluster:
             ref, min_replicas=min_replicas, max_replicas=max_replicas, execution=execution, seen=seen
         )
         return _autoscaler(self._write(ref, patch, as_=as_, dry_run=dry_run))
+
+    def force_sync(
+        self, synced: SyncedSeen, *, as_: Identity, stamp: str, execution: str, before: str, dry_run: bool = False
+    ) -> None:
+        """Tell its operator to look at the vault again. `SyncedSeen.moved` says later whether it has, and has written.
+
+        `stamp` is chosen once per step, so that reading back tells whether it was told. `before` is the `synced_version` that was
+        there before the secret was changed in the vault.
+        """
+        known_kind(synced.ref.kind, syncing.KINDS)
+        patch = force(synced, stamp=stamp, execution=execution, before=before)
+        self._write(synced.ref, patch, as_=as_, dry_run=dry_run)
 
     def evict(self, ref: ObjectRef, *, as_: Identity, dry_run: bool = False) -> None:
         """Ask the pod `ref` to go, whoever made it makes another. `Missing` or `Conflict` when that very pod is gone already.

@@ -35,13 +35,14 @@ def fields(declared: Any, path: str = "") -> dict[str, str]:
         inside = [fields(item, f"{path}.{key}" if path else key) for key, item in declared.items()]
         return {k: v for each in inside for k, v in each.items()}
     if isinstance(declared, list):
-        inside = [fields(item, f"{path}[{_name(item, index)}]") for index, item in enumerate(declared)]
+        inside = [fields(item, f"{path}[{name_of(item, index)}]") for index, item in enumerate(declared)]
         return {k: v for each in inside for k, v in each.items()} or {path: "[]"}
     text = declared if isinstance(declared, str) else msgspec.json.encode(declared).decode()
     return {path: _hidden(text) if _ENVIRONMENT_VALUE.fullmatch(path) else text}
 
 
-def _name(item: Any, index: int) -> str:
+def name_of(item: Any, index: int) -> str:
+    """What an item of a list is called in a path."""
     return str(item["name"]) if isinstance(item, dict) and "name" in item else str(index)
 
 

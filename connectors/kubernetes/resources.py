@@ -31,11 +31,19 @@ RESOURCES = {
     "ServiceAccount": Resource("/api/v1", "serviceaccounts"),
     "RoleBinding": Resource("/apis/rbac.authorization.k8s.io/v1", "rolebindings"),
     "ClusterRole": Resource("/apis/rbac.authorization.k8s.io/v1", "clusterroles"),
+    "VerticalPodAutoscaler": Resource("/apis/autoscaling.k8s.io/v1", "verticalpodautoscalers"),
     "Application": Resource("/apis/argoproj.io/v1alpha1", "applications"),
+    "ExternalSecret": Resource("/apis/external-secrets.io/v1", "externalsecrets"),
+    "SecretStore": Resource("/apis/external-secrets.io/v1", "secretstores"),
+    "ClusterSecretStore": Resource("/apis/external-secrets.io/v1", "clustersecretstores"),
+    "VaultStaticSecret": Resource("/apis/secrets.hashicorp.com/v1beta1", "vaultstaticsecrets"),
+    "VaultDynamicSecret": Resource("/apis/secrets.hashicorp.com/v1beta1", "vaultdynamicsecrets"),
+    "Kustomization": Resource("/apis/kustomize.toolkit.fluxcd.io/v1", "kustomizations"),
+    "HelmRelease": Resource("/apis/helm.toolkit.fluxcd.io/v2", "helmreleases"),
 }
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-    "VerticalPodAutoscaler": Resource("/apis/autoscaling.k8s.io/v1", "verticalpodautoscalers"),
 SCALABLE = frozenset({"Deployment", "StatefulSet"})
+RECONCILERS = frozenset({"Application", "Kustomization", "HelmRelease"})
 
 
 def collection(kind: str, namespace: str | None = None) -> str:

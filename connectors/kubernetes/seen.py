@@ -11,6 +11,7 @@ from typing import Any
 
 OPERATORS = "afterdeck:operators"
 EXECUTION = "afterdeck.dev/execution"
+AUTO_SYNC = "afterdeck.dev/auto-sync-suspended"
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -42,13 +43,41 @@ class NamespaceSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class ReconcilerSeen:
+    """The object by which Argo CD or Flux is told what to do: an Application, a Kustomization or a HelmRelease.
+
+    `switch` is what turns it on and off, as it is now: of an Application its `automated`, of the others their `suspend`.
+    """
+
+    ref: ObjectRef
+    resource_version: str
+    suspended: bool  # does nothing by itself
+    switch: Any
+    heals: bool  # while it is not suspended, it takes back what others change
+    within_seconds: int
+    note: str  # what we left on it when we suspended it, "" otherwise
+    execution: str | None
+    sync_status: str  # "OutOfSync", as Argo CD says it
+    written_by: str  # who else writes this object in turn, "" when nobody says so
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class GitOpsOwner:
-    """Who else writes this object. `None` for auto_sync and self_heal: we could not find out."""
+    """Who else writes this object. `None` for auto_sync and self_heal: we could not find out.
+
+    `declares` are the paths of the fields that it would bring back; `None` when the object does not say which these are.
+    """
 
     kind: str  # argocd, flux or helm
     application: str
     auto_sync: bool | None = None  # brings the object to the state in git by itself
     self_heal: bool | None = None  # takes back what others change
+    resource: str = ""  # Application, Kustomization or HelmRelease
+    namespace: str = ""  # where that is, as far as the object says
+    within_seconds: int | None = None  # how soon it takes something back
+    declares: frozenset[str] | None = None
+    reconciler: ReconcilerSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)

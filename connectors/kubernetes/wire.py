@@ -310,24 +310,35 @@ class Quota(Wire):
     status: QuotaStatus = QuotaStatus()
 
 
-class Automated(Wire):
-    enabled: bool | None = None
-    self_heal: bool | None = None
-
-
 class SyncPolicy(Wire):
-    automated: Automated | None = None
+    automated: dict[str, Any] | None = None  # as it is: it is put back as it is
 
 
-class ApplicationSpec(Wire):
-    sync_policy: SyncPolicy | None = None
+class DriftDetection(Wire):
+    mode: str = "disabled"
 
 
-class Application(Wire):
-    """Argo CD's, as far as it says whether it acts by itself."""
+class ReconcilerSpec(Wire):
+    sync_policy: SyncPolicy | None = None  # of an Application
+    suspend: bool | None = None  # from here on: of a Kustomization or HelmRelease
+    interval: str = ""
+    drift_detection: DriftDetection = DriftDetection()
+
+
+class Sync(Wire):
+    status: str = ""
+
+
+class ReconcilerStatus(Wire):
+    sync: Sync = Sync()
+
+
+class Reconciler(Wire):
+    """Argo CD's Application, Flux's Kustomization or HelmRelease, as far as it says what it does by itself."""
 
     metadata: Meta
-    spec: ApplicationSpec = ApplicationSpec()
+    spec: ReconcilerSpec = ReconcilerSpec()
+    status: ReconcilerStatus = ReconcilerStatus()
 
 
 class Version(Wire):
