@@ -17,7 +17,7 @@ class PortalConfig(AppConfig):
         registry.configure(
             {
                 "kubernetes": {
-                    name: ClusterConfig(c.kubeconfig, c.context, c.simulated, c.read_only)
+                    name: ClusterConfig(c.kubeconfig, c.context, c.simulated, c.read_only, c.server_for_people)
                     for name, c in configuration.clusters.items()
                 },
                 "vault": {

@@ -17,6 +17,7 @@ class ClusterSettings(BaseModel):
     context: str | None = None
     simulated: bool = False
     read_only: bool = False
+    server_for_people: str = ""
 
 
 class VaultSettings(BaseModel):

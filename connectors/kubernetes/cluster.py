@@ -16,6 +16,7 @@ from connectors.errors import Conflict, ConnectorError, Forbidden, Missing, Read
 from connectors.kubernetes import configmaps, reading, revisions, syncing, wire, writing
 from connectors.kubernetes.access import Access
 from connectors.kubernetes.applying import Applying
+from connectors.kubernetes.access import Access
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.jobs import Jobs
 from connectors.kubernetes.nodes import Nodes
@@ -63,6 +64,7 @@ class KubernetesCluster:
         self.read_only = config.read_only
         self.simulated = config.simulated
         self._transport = Transport(name, config)
+        self.access = Access(self._transport, self._refuse_to_write)
         self.applying = Applying(self._transport, self._refuse_to_write)
         self.reconciling = Reconciling(self._transport, self._refuse_to_write)
         self.access = Access(self._transport, self._refuse_to_write)

@@ -10,3 +10,4 @@ class ClusterConfig:
     context: str | None = None
     simulated: bool = False  # the machines under the pods are not real, and the pages say so
     read_only: bool = False
+    server_for_people: str = ""  # where people reach it, when that is not where we do

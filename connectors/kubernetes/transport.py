@@ -6,6 +6,7 @@ msgspec does.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import urlencode
@@ -215,6 +216,12 @@ class Transport:
             raise meaning(
                 f"The answer of the cluster {self._cluster} about {what} makes no sense.", str(error)
             ) from error
+
+    def endpoint(self) -> tuple[str, bytes]:
+        """Where people reach the server, and the authority they trust (PEM); empty where everybody's own is."""
+        _, host, _ = self._open()
+        authority = self._client.configuration.ssl_ca_cert
+        return self._config.server_for_people or host, Path(authority).read_bytes() if authority else b""
 
     def _open(self) -> tuple[PoolManager, str, dict[str, str]]:
         """The pool, the server's address, and credentials that are valid now."""
