@@ -10,6 +10,7 @@ import msgspec
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, SSLError, TimeoutError
 
 from connectors.errors import Conflict, ConnectorError, Forbidden, Missing, Permanent, Transient, Unknown
+from connectors.kubernetes.claims import Claimed, claims_in
 
 # An answer that proves that nothing was done. 410: a page of a list that has expired. 429: refused before processing.
 PROOF_OF_REFUSAL: dict[int, type[ConnectorError]] = {
@@ -23,6 +24,7 @@ PROOF_OF_REFUSAL: dict[int, type[ConnectorError]] = {
 SENTENCES: dict[type[ConnectorError], str] = {
     Forbidden: "The cluster {cluster} does not allow {who} to do this to {what}.",
     Missing: "The cluster {cluster} has no {what}.",
+    Claimed: "Somebody else has set what would be changed on {what}. Nothing was changed.",
     Conflict: "{what} is no longer what it was when it was read. Nothing was changed.",
     Permanent: "The cluster {cluster} refuses this: {said}",
     Transient: "The cluster {cluster} cannot answer at the moment. Nothing was changed.",
@@ -35,6 +37,8 @@ _NOT_AUTHORISED = re.compile(r'User "[^"]*" cannot ')
 
 class Cause(msgspec.Struct):
     field: str = ""
+    message: str = ""
+    reason: str = ""
 
 
 class Details(msgspec.Struct):
@@ -55,11 +59,16 @@ def of_answer(code: int, body: bytes, *, effect: bool, cluster: str, what: str, 
     """What an answer other than 2xx means. `effect`: a real write, so that a 5xx leaves open what happened."""
     status = _read(body)
     meaning: type[ConnectorError]
+    causes = (status.details and status.details.causes) or []
+    claims = [(cause.message, cause.field) for cause in causes if cause.reason == "FieldManagerConflict"]
+    if code == 409 and claims:
+        sentence = SENTENCES[Claimed].format(what=what)
+        return Claimed(sentence, f"HTTP 409: {status.message}", claims_in(claims))
     if code >= 500:
         meaning = Unknown if effect else Transient
     elif code == 403 and not _NOT_AUTHORISED.search(status.message):
         meaning = Permanent
-    elif code == 422 and status.details and any(c.field == "metadata.uid" for c in status.details.causes or ()):
+    elif code == 422 and any(cause.field == "metadata.uid" for cause in causes):
         meaning = Conflict  # another object by the same name: the server calls it a change of an immutable field
     else:
         meaning = PROOF_OF_REFUSAL.get(code, Permanent)

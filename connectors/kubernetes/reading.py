@@ -161,6 +161,7 @@ def pod(seen: wire.Pod) -> PodSeen:
         created_at=meta.creation_timestamp,
         node=seen.spec.node_name,
         terminating=meta.deletion_timestamp is not None,
+        images={c.name: c.image_id for c in status.container_statuses},
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from connectors.kubernetes import wire
 from connectors.kubernetes.reading import REVISION, controller, template_hash
 from connectors.kubernetes.seen import RevisionSeen
+from connectors.kubernetes.template import references
 
 CHANGE_CAUSE = "kubernetes.io/change-cause"
 Template = dict[str, Any]
@@ -40,7 +41,7 @@ def _revision(number: int, meta: wire.Meta, template: Template) -> RevisionSeen:
         name=meta.name,
         template_hash=template_hash(template),
         images=tuple(container.image for container in known.spec.containers),
-        references=references(template),
+        references=tuple(str(each) for each in references(template) if not each.optional),
         change_cause=meta.annotations.get(CHANGE_CAUSE, ""),
         created_at=meta.creation_timestamp,
         template=template,
@@ -51,44 +52,6 @@ def _without(template: Template, part: str, key: str) -> Template:
     meta = dict(template.get("metadata") or {})
     rest = {name: value for name, value in (meta.pop(part, None) or {}).items() if name != key}
     return {**template, "metadata": {**meta, part: rest} if rest else meta}
-
-
-REFERENCES = {
-    "configMapRef": ("ConfigMap", "name"),
-    "configMapKeyRef": ("ConfigMap", "name"),
-    "configMap": ("ConfigMap", "name"),
-    "secretRef": ("Secret", "name"),
-    "secretKeyRef": ("Secret", "name"),
-    "secret": ("Secret", "secretName"),
-    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
-}
-"""Where a pod's spec names an object beside it: the field, what it names, and in which field of it the name is."""
-
-
-def references(template: Template) -> tuple[str, ...]:
-    """`Secret db` and the like: what has to exist or the pods do not start. What is marked optional is not among them."""
-    spec = template.get("spec") or {}
-    found = set(_named(spec))
-    found |= {f"Secret {each['name']}" for each in spec.get("imagePullSecrets") or () if each.get("name")}
-    if account := spec.get("serviceAccountName"):
-        found.add(f"ServiceAccount {account}")
-    return tuple(sorted(found))
-
-
-def _named(part: Any) -> Iterable[str]:
-    if isinstance(part, list):
-        for item in part:
-            yield from _named(item)
-    if not isinstance(part, dict):
-        return
-    for key, value in part.items():
-        kind, name = REFERENCES.get(key, ("", ""))
-        if kind and isinstance(value, dict) and value.get(name) and not value.get("optional"):
-            yield f"{kind} {value[name]}"
-        # A projected volume says `secret: {name: …}`, a volume of its own `secret: {secretName: …}`.
-        elif key == "secret" and isinstance(value, dict) and value.get("name") and not value.get("optional"):
-            yield f"Secret {value['name']}"
-        yield from _named(value)
 
 
 def difference(old: Any, new: Any) -> Any:

@@ -152,6 +152,15 @@ class CronJobSeen:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     owner: GitOpsOwner | None
+    resource_version: str = ""
+    execution: str | None = None
+    time_zone: str = ""  # "": that of the controllers
+    concurrency: str = ""  # Allow, Forbid or Replace
+    deadline: int | None = None  # seconds that a Job of it may take
+    last_succeeded_at: datetime | None = None
+    active_jobs: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
+    job_template: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty in lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,7 @@ class PodSeen:
     created_at: datetime | None
     node: str
     terminating: bool = False
+    images: Mapping[str, str] = field(default_factory=dict)  # container → what its node says it pulled for it
 
     @property
     def ref(self) -> ObjectRef:
@@ -181,15 +191,6 @@ class PodSeen:
         """Kind and name of the workload, without a second call: a ReplicaSet is its Deployment's name and the hash."""
         suffix = f"-{self.template_hash}"
         if self.owner_kind == "ReplicaSet" and self.template_hash and self.owner_name.endswith(suffix):
-    resource_version: str = ""
-    execution: str | None = None
-    time_zone: str = ""  # "": that of the controllers
-    concurrency: str = ""  # Allow, Forbid or Replace
-    deadline: int | None = None  # seconds that a Job of it may take
-    last_succeeded_at: datetime | None = None
-    active_jobs: tuple[str, ...] = ()
-    fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
-    job_template: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty in lists
             return "Deployment", self.owner_name.removesuffix(suffix)
         return self.owner_kind, self.owner_name
 

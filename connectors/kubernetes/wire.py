@@ -229,6 +229,8 @@ class ContainerState(Wire):
 
 
 class ContainerStatus(Wire):
+    name: str = ""
+    image_id: str = msgspec.field(default="", name="imageID")
     restart_count: int = 0
     state: ContainerState = ContainerState()
 
