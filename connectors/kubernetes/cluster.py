@@ -7,7 +7,7 @@ wrong is one of `connectors.errors`.
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 from urllib3 import Timeout
@@ -46,9 +46,6 @@ from connectors.names import kind as known_kind
 from connectors.protocol import Health
 from connectors.registry import register_connector
 
-# An object as it came, read twice: for what we know of it, and for every field that two of them could differ in.
-Whole = dict[str, Any]
-
 AUTOSCALER = "HorizontalPodAutoscaler"
 HEALTH_TIMEOUT = Timeout(connect=2, read=2.5)
 
@@ -73,7 +70,6 @@ class KubernetesCluster:
         self.sizing = Sizing(self._transport, self._refuse_to_write)
 
     def health(self) -> Health:
-        self.nodes = Nodes(self._transport, self._refuse_to_write)
         try:
             version = self._transport.get(
                 "/version", wire.Version, what="its version", timeout=HEALTH_TIMEOUT
@@ -125,7 +121,7 @@ class KubernetesCluster:
     # One workload and what belongs to it
 
     def read_workload(self, kind: str, namespace: str, name: str) -> WorkloadSeen:
-        """Raises `Missing` when it is gone. Asks Argo CD's Application too, if one owns it."""
+        """Raises `Missing` when it is gone. Asks the object of Argo CD or Flux too, if one owns it."""
         path = single(known_kind(kind, WORKLOADS), namespace, name)
         whole = self._transport.get(path, Whole, what=f"{kind} {namespace}/{name}")
         seen = _workload(kind, whole)
@@ -167,6 +163,23 @@ class KubernetesCluster:
             kept = self._transport.pages(path, wire.ControllerRevision, what=what, query=query)
             numbered = map(revisions.of_controller_revision, revisions.owned(workload.ref.uid, kept))
         return sorted(filter(None, numbered), key=lambda revision: revision.number, reverse=True)
+
+    def read_config_map(self, namespace: str, name: str) -> configmaps.ConfigMapSeen:
+        """Raises `Missing` when it is gone."""
+        found = self._transport.get(
+            single("ConfigMap", namespace, name), configmaps.ConfigMap, what=f"ConfigMap {namespace}/{name}"
+        )
+        return configmaps.config_map(found)
+
+    def exists(self, kind: str, namespace: str, name: str) -> bool | None:
+        """Whether there is such an object, without reading what is in it; `None` when that is not ours to know."""
+        try:
+            self._transport.metadata(single(kind, namespace, name), wire.Namespace, what=f"{kind} {namespace}/{name}")
+        except Missing:
+            return False
+        except Forbidden:
+            return None
+        return True
 
     def warnings_of(self, workload: WorkloadSeen, since: datetime) -> list[EventSeen]:
         """Warnings about the workload, its ReplicaSets and its pods, oldest first, pods that are gone included."""
@@ -313,11 +326,3 @@ class KubernetesCluster:
     def _refuse_to_write(self, dry_run: bool) -> None:
         if self.read_only and not dry_run:
             raise ReadOnly(f"The cluster {self.name} is connected for reading only. Nothing was sent.")
-
-
-def _workload(kind: str, whole: Whole) -> WorkloadSeen:
-    return replace(reading.workload(kind, msgspec.convert(whole, wire.Workload)), fields=fields(whole))
-
-
-def _autoscaler(whole: Whole) -> AutoscalerSeen:
-    return replace(reading.autoscaler(msgspec.convert(whole, wire.Autoscaler)), fields=fields(whole))

@@ -27,6 +27,7 @@ T = TypeVar("T")
 Query = Sequence[tuple[str, str | int]]
 
 TIMEOUT = Timeout(connect=3, read=10)
+METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 PAGE = 500  # what kubectl asks for at once
 CONNECTIONS = 16
 
@@ -42,6 +43,14 @@ class Transport:
     def get(self, path: str, answer: type[T], *, what: str, query: Query = (), timeout: Timeout = TIMEOUT) -> T:
         response = self._ask(
             "GET", path, query, HTTPHeaderDict(), _Outgoing(b""), what, who="Afterdeck", effect=False, timeout=timeout
+        )
+        return self._decode(response, answer, what, effect=False)
+
+    def metadata(self, path: str, answer: type[T], *, what: str) -> T:
+        """Of an object only its metadata, so that what is in it does not even come here."""
+        headers = HTTPHeaderDict({"Accept": METADATA_ONLY})
+        response = self._ask(
+            "GET", path, (), headers, _Outgoing(b""), what, who="Afterdeck", effect=False, timeout=TIMEOUT
         )
         return self._decode(response, answer, what, effect=False)
 
@@ -89,16 +98,6 @@ class Transport:
             who=who,
         )
 
-    def create(
-        self,
-        path: str,
-        content: Any,
-        answer: type[T],
-        *,
-        headers: Iterable[tuple[str, str]],
-        query: Query,
-        what: str,
-        who: str,
     def strategic(
         self,
         path: str,
@@ -131,6 +130,16 @@ class Transport:
             "PATCH", media_type, path, declared, answer, headers=headers, query=query, what=what, who=who
         )
 
+    def create(
+        self,
+        path: str,
+        content: Any,
+        answer: type[T],
+        *,
+        headers: Iterable[tuple[str, str]],
+        query: Query,
+        what: str,
+        who: str,
     ) -> T:
         """Create what `content` says. Never sent twice, whatever happens."""
         return self._change(
@@ -189,7 +198,8 @@ class Transport:
     ) -> BaseHTTPResponse:
         try:
             pool, host, credentials = self._open()
-            headers.extend({"Accept": "application/json", "User-Agent": "afterdeck", **credentials})
+            headers.extend({"User-Agent": "afterdeck", **credentials})
+            headers.setdefault("Accept", "application/json")
             response = pool.request(
                 method,
                 f"{host}{path}?{urlencode(query)}" if query else f"{host}{path}",
