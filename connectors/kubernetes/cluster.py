@@ -16,7 +16,6 @@ from connectors.errors import Conflict, ConnectorError, Forbidden, Missing, Read
 from connectors.kubernetes import configmaps, reading, revisions, syncing, wire, writing
 from connectors.kubernetes.access import Access
 from connectors.kubernetes.applying import Applying
-from connectors.kubernetes.access import Access
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.jobs import Jobs
 from connectors.kubernetes.nodes import Nodes
