@@ -63,7 +63,6 @@ class KubernetesCluster:
         self.access = Access(self._transport, self._refuse_to_write)
         self.applying = Applying(self._transport, self._refuse_to_write)
         self.reconciling = Reconciling(self._transport, self._refuse_to_write)
-        self.access = Access(self._transport, self._refuse_to_write)
         self.jobs = Jobs(self._transport, self._refuse_to_write)
         self.nodes = Nodes(self._transport, self._refuse_to_write)
         self.sizing = Sizing(self._transport, self._refuse_to_write)
