@@ -140,3 +140,45 @@ def autoscaler(name: str, *, least: int, most: int) -> dict[str, Any]:
             ],
         },
     }
+
+
+VERTICAL = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {
+        "name": "verticalpodautoscalers.autoscaling.k8s.io",
+        "annotations": {"api-approved.kubernetes.io": "https://github.com/kubernetes/kubernetes/pull/63797"},
+    },
+    "spec": {
+        "group": "autoscaling.k8s.io",
+        "names": {"kind": "VerticalPodAutoscaler", "plural": "verticalpodautoscalers", "singular": "verticalpodautoscaler"},
+        "scope": "Namespaced",
+        "versions": [{
+            "name": "v1", "served": True, "storage": True,
+            "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
+        }],
+    },
+}  # fmt: skip
+
+
+@contextmanager
+def vertical_autoscaling(endpoints: Endpoints) -> Iterator[None]:
+    """While it is open, the cluster knows VerticalPodAutoscalers; nothing acts on them."""
+    everywhere = Namespace(endpoints, "default")
+    everywhere.apply(VERTICAL)
+    name = VERTICAL["metadata"]["name"]  # type: ignore[index]  # a literal of ours
+    everywhere.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
+    yield
+    everywhere.kubectl("delete", "crd", name)
+
+
+def vertical_autoscaler(name: str, *, mode: str = "Recreate") -> dict[str, Any]:
+    return {
+        "apiVersion": "autoscaling.k8s.io/v1",
+        "kind": "VerticalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "updatePolicy": {"updateMode": mode},
+        },
+    }

@@ -10,6 +10,7 @@ import yaml
 from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
 from connectors.kubernetes.seen import Identity, ObjectRef, WorkloadSeen
+from connectors.kubernetes.sizing import Sizes
 from connectors.testing import Call, ConnectorContract, NamedCall
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import KV, STATIC_ROLE, MountSeen
@@ -45,6 +46,15 @@ def bound(on: KubernetesCluster, namespace: str = "payments", name: str = "check
 
 
 def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
+def give(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout") -> object:
+    target = ref("Deployment", namespace, name)
+    return on.sizing.set_resources(target, as_=MIRA, container="app", sizes=Sizes("1"), execution="e", seen="1")
+
+
+def give_pod(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> object:
+    return on.sizing.resize_pod(ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), seen="1")
+
+
     on.evict(ref("Pod", namespace, name), as_=MIRA)
 
 
@@ -91,6 +101,10 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.budgets_of(seen),
             lambda on: on.quotas("payments"),
         ]
+            lambda on: on.sizing.needs(ref("Deployment")),
+            lambda on: on.sizing.pods(seen, [], "app"),
+            lambda on: on.sizing.read_pod(ref("Pod"), "app"),
+            lambda on: on.sizing.vertical_of(ref("Deployment")),
 
     def reads_of_nothing(self) -> list[Call]:
         return [
@@ -117,12 +131,22 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: on.warnings_of(workload(name), datetime.now(UTC)),
             lambda on, name: on.budgets_of(workload(name)),
             lambda on, name: on.quotas(name),
-            *(lambda on, name, write=write: write(on, name) for write in (restart, scale, bound, evict)),
-            *(lambda on, name, write=write: write(on, "payments", name) for write in (restart, scale, bound, evict)),
+            lambda on, name: on.sizing.needs(ref("Deployment", name)),
+            lambda on, name: on.sizing.needs(ref("Deployment", "payments", name)),
+            lambda on, name: on.sizing.read_pod(ref("Pod", "payments", name), "app"),
+            lambda on, name: on.sizing.vertical_of(ref("Deployment", name)),
+            *(
+                lambda on, name, write=write: write(on, name)
+                for write in (restart, scale, bound, give, give_pod, evict)
+            ),
+            *(
+                lambda on, name, write=write: write(on, "payments", name)
+                for write in (restart, scale, bound, give, give_pod, evict)
+            ),
         ]
 
     def writes(self) -> list[Call]:
-        return [restart, scale, bound, evict]
+        return [restart, scale, bound, give, give_pod, evict]
 
 
 class TestVault(ConnectorContract):
