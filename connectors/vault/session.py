@@ -1,10 +1,12 @@
 """A token for one vault: fetched, renewed in time, fetched again when it was taken from us.
 
 hvac's client is untyped and stays in here. A client is made per login and never changed after that, so threads share
-it.
+it. What must read or write a value does it with a token borrowed for that alone, which is gone when the block ends.
 """
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -18,6 +20,8 @@ from connectors.errors import ConnectorError, Forbidden, Permanent
 from connectors.vault import failures
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.wire import Granted, HealthAnswer, LookedUp
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Question = Callable[[Any], Any]
@@ -63,6 +67,27 @@ class Session:
             if self._is_alive(login):  # so the refusal is meant
                 raise
         return self._answer(question, self._logged_in(instead_of=login), answer, what)
+
+    @contextmanager
+    def borrowed(self, role: str, *, display_name: str, notes: Mapping[str, str]) -> Iterator["Borrowed"]:
+        """A child token of ours by the token role `role`, revoked when the block ends; until then its own limit holds.
+
+        The vault's audit log shows `display_name` and `notes` with everything that is done with it. Raises `Forbidden` or
+        `Permanent` when there is no such role, or it is not for us.
+        """
+        granted = self.ask(
+            lambda vault: {"data": vault.auth.token.create(role_name=role, display_name=display_name, meta=dict(notes))["auth"]},
+            Granted,
+            what=f"a token of the role {role}",
+        )  # fmt: skip
+        client = self._client(granted.client_token, TIMEOUT)
+        try:
+            yield Borrowed(self, client)
+        finally:
+            try:
+                self._translated(client.auth.token.revoke_self, "a token that was borrowed")
+            except ConnectorError as problem:
+                log.warning("A borrowed token is left to its own end: %s", problem.sentence)
 
     def _is_alive(self, login: Login) -> bool:
         """A token that was revoked, or replaced in its file, is refused everything."""
@@ -118,12 +143,26 @@ class Session:
         # Without a token hvac would take one from the environment or the home directory: "" is none at all.
         return hvac.Client(url=self._config.address, token=token, timeout=timeout)
 
-    def _translated(self, call: Callable[[], T], what: str) -> T:
+    def _translated(self, call: Callable[[], T], what: str, *, effect: bool = False) -> T:
         try:
             return call()
         except failures.VENDOR_ERRORS as error:
-            failure = failures.of_exception(error, vault=self._vault, what=what)
+            failure = failures.of_exception(error, vault=self._vault, what=what, effect=effect)
         raise failure  # out here, so that it does not carry the vendor's error, which holds the token
+
+
+class Borrowed:
+    """A token for a few calls. Each is sent once."""
+
+    def __init__(self, session: Session, client: Any) -> None:
+        self._session, self._client = session, client
+
+    def ask(self, question: Question, answer: type[T], *, what: str) -> T:
+        return self._session._translated(lambda: msgspec.convert(question(self._client)["data"], answer), what)
+
+    def tell(self, order: Question, *, what: str) -> Any:
+        """Raises `Conflict` when the check-and-set number is not the current one, `Unknown` when nobody can say whether it happened."""
+        return self._session._translated(lambda: order(self._client), what, effect=True)
 
 
 def _login(client: Any, lasts: int, renewable: bool, granted_first: int | None = None) -> Login:

@@ -15,6 +15,7 @@ class VisibleMounts(msgspec.Struct):
 
 
 class Version(msgspec.Struct):
+    created_time: datetime | None = None
     deletion_time: str = ""
     destroyed: bool = False
 
@@ -23,14 +24,37 @@ class KvMetadata(msgspec.Struct):
     created_time: datetime | None = None
     updated_time: datetime | None = None
     current_version: int = 0
+    max_versions: int = 0
     versions: dict[str, Version] = {}
     custom_metadata: dict[str, str] | None = None
 
 
+class Subkeys(msgspec.Struct):
+    subkeys: dict[str, dict[str, object] | None] = {}
+
+
 class StaticRole(msgspec.Struct):
     username: str = ""
+    db_name: str = ""
     rotation_period: int | None = None
     last_vault_rotation: datetime | None = None
+
+
+class DynamicRole(msgspec.Struct):
+    db_name: str = ""
+
+
+class ConnectionDetails(msgspec.Struct):
+    connection_url: str = ""  # a template: the vault puts name and password in, and shows neither
+
+
+class Connection(msgspec.Struct):
+    plugin_name: str = ""
+    connection_details: ConnectionDetails = msgspec.field(default_factory=ConnectionDetails)
+
+
+class Lease(msgspec.Struct):
+    issue_time: datetime
 
 
 class Keys(msgspec.Struct):

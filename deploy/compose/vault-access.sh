@@ -1,9 +1,12 @@
 #!/bin/sh
-# Gives the portal an AppRole with the policy of deploy/vault/portal.hcl: it cannot read a value.
+# Gives the portal an AppRole with the policy of deploy/vault/portal.hcl: it can neither read nor write a value. The token role is what a
+# rotation takes a token of, for one step.
 set -eu
 bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 
 bao policy write afterdeck /portal.hcl
+bao policy write afterdeck-rotation /rotation.hcl
+bao write auth/token/roles/afterdeck-rotation allowed_policies=afterdeck-rotation orphan=false renewable=false token_explicit_max_ttl=5m
 bao write auth/approle/role/afterdeck token_policies=afterdeck token_ttl=1h token_max_ttl=24h
 
 umask 077

@@ -1,15 +1,16 @@
-# What the portal may do in Vault or OpenBao, and nothing else.
+# What the portal may do in Vault or OpenBao by itself, and nothing else.
 #
-# It can see that secrets exist and write a new version of one. It cannot read a value: there is no "read" on secret/data,
-# and none on the paths that hand out database passwords.
+# It can see that secrets exist, how old they are, and which keys they have. It can neither read nor write a value: there is no
+# secret/data here, and none of the paths that hand out database passwords. What a rotation needs it does with a token of
+# its own (rotation.hcl).
 
 path "secret/metadata/*" {
   capabilities = ["read", "list"]
 }
 
-# Without "read" a write still needs the check-and-set number, which the metadata gives.
-path "secret/data/*" {
-  capabilities = ["create", "update"]
+# The names of the keys, without their values.
+path "secret/subkeys/*" {
+  capabilities = ["read"]
 }
 
 path "database/static-roles" {
@@ -28,7 +29,15 @@ path "database/roles/*" {
   capabilities = ["read"]
 }
 
-# Asks the database for a new password; the answer does not contain it.
-path "database/rotate-role/*" {
-  capabilities = ["update"]
+# Where a database is. The vault leaves the password out.
+path "database/config/*" {
+  capabilities = ["read"]
+}
+
+path "auth/token/roles/afterdeck-rotation" {
+  capabilities = ["read"]
+}
+
+path "auth/token/create/afterdeck-rotation" {
+  capabilities = ["create", "update"]
 }

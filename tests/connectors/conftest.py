@@ -1,11 +1,16 @@
-"""A Deployment at rest on the real cluster, and the person who acts on it."""
+"""A Deployment at rest on the real cluster, a folder of secrets in the real vault, and the person who acts on them."""
 
+import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from connectors.kubernetes import Identity, KubernetesCluster, WorkloadSeen
+from connectors.vault import VaultConfig, VaultServer
+from sandbox.stack import Endpoints
 from tests.cluster import Namespace, eventually, workload
+from tests.vault import Vault
 
 MIRA = Identity("mira")
 
@@ -40,3 +45,28 @@ def patches(namespace: Namespace) -> list[dict[str, Any]]:
 def checkout(cluster: KubernetesCluster, namespace: Namespace) -> WorkloadSeen:
     namespace.apply(deployment("checkout"))
     return at_rest(cluster, namespace, "checkout")
+
+
+@pytest.fixture
+def vault(endpoints: Endpoints) -> Vault:
+    return Vault(endpoints)
+
+
+@pytest.fixture
+def config(endpoints: Endpoints) -> VaultConfig:
+    ends = endpoints
+    return VaultConfig(
+        ends.vault_address, role_id_file=ends.vault_role_id_file, secret_id_file=ends.vault_secret_id_file
+    )
+
+
+@pytest.fixture
+def server(config: VaultConfig) -> VaultServer:
+    return VaultServer("sandbox", config)
+
+
+@pytest.fixture
+def folder(vault: Vault) -> Iterator[str]:
+    made = f"test-{secrets.token_hex(4)}"
+    yield made
+    vault.forget(made)

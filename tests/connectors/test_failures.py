@@ -13,6 +13,7 @@ from connectors.errors import Conflict, Forbidden, Missing, Permanent, Transient
 from connectors.kubernetes import failures
 from connectors.vault.failures import of_exception as of_vault_exception
 
+REFUSED = urllib3.NewConnectionError(HTTPConnection("localhost"), "refused")
 CONNECTION, POOL = HTTPConnection("localhost"), HTTPSConnectionPool("localhost")
 RBAC = 'deployments.apps "api" is forbidden: User "mira" cannot patch resource "deployments" in API group "apps"'
 QUOTA = 'pods "api" is forbidden: exceeded quota: team, requested: pods=1, used: pods=10, limited: pods=10'
@@ -89,24 +90,32 @@ def test_what_no_answer_of_a_cluster_means(error, sent, of_a_read, of_a_write):
 
 
 @pytest.mark.parametrize(
-    ("error", "meaning"),
+    ("error", "of_a_read", "of_a_write"),
     [
-        (vault.InvalidRequest(errors=["missing client token"]), Permanent),
-        (vault.Unauthorized(), Forbidden),
-        (vault.Forbidden(errors=["permission denied"]), Forbidden),
-        (vault.InvalidPath(), Missing),
-        (vault.RateLimitExceeded(), Transient),
-        (vault.InternalServerError(errors=["disk full"]), Transient),
-        (vault.BadGateway(), Transient),
-        (vault.VaultDown(errors=["Vault is sealed"]), Transient),
-        (vault.UnexpectedError(), Transient),
-        (requests.ConnectTimeout(), Transient),
-        (requests.ConnectionError(), Transient),
-        (requests.ReadTimeout(), Transient),
-        (requests.JSONDecodeError("no", "", 0), Transient),
-        (FileNotFoundError(), Transient),
-        (KeyError("data"), Transient),
+        (vault.InvalidRequest(errors=["missing client token"]), Permanent, Permanent),
+        (
+            vault.InvalidRequest(errors=["check-and-set parameter did not match the current version"]),
+            Permanent,
+            Conflict,
+        ),
+        (vault.Unauthorized(), Forbidden, Forbidden),
+        (vault.Forbidden(errors=["permission denied"]), Forbidden, Forbidden),
+        (vault.InvalidPath(), Missing, Missing),
+        (vault.RateLimitExceeded(), Transient, Transient),
+        (vault.InternalServerError(errors=["disk full"]), Transient, Unknown),
+        (vault.BadGateway(), Transient, Unknown),
+        (vault.VaultDown(errors=["Vault is sealed"]), Transient, Transient),
+        (vault.UnexpectedError(), Transient, Unknown),
+        (requests.ConnectTimeout(), Transient, Transient),
+        (requests.ConnectionError(urllib3.MaxRetryError(POOL, "/", REFUSED)), Transient, Transient),
+        (requests.ConnectionError(urllib3.ProtocolError("Connection aborted.")), Transient, Unknown),
+        (requests.ConnectionError(), Transient, Unknown),
+        (requests.ReadTimeout(), Transient, Unknown),
+        (requests.JSONDecodeError("no", "", 0), Transient, Unknown),
+        (FileNotFoundError(), Transient, Transient),
+        (KeyError("data"), Transient, Unknown),
     ],
 )
-def test_what_a_vaults_failure_means(error, meaning):
-    assert type(of_vault_exception(error, vault="north", what="a secret")) is meaning
+def test_what_a_vaults_failure_means(error, of_a_read, of_a_write):
+    for effect, meaning in ((False, of_a_read), (True, of_a_write)):
+        assert type(of_vault_exception(error, vault="north", what="a secret", effect=effect)) is meaning

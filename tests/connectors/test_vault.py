@@ -1,63 +1,17 @@
 """Of a vault we see which secrets there are and how old, and cannot see more."""
 
-import json
-import secrets
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import hvac
 import pytest
 
 from connectors.errors import Forbidden, Missing
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen
 from connectors.vault.server import VaultServer
-from sandbox.stack import Endpoints
+from tests.vault import Vault
 
 VALUES = ("secret/data/", "database/creds/", "database/static-creds/")  # where a vault hands out what it keeps
-
-
-class Vault:
-    """The vault with all rights: what its administrator does while we look."""
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self.address = endpoints.vault_address
-        self._audit_log = endpoints.vault_audit_log
-        self.root = hvac.Client(url=self.address, token=endpoints.vault_root_token_file.read_text().strip())
-
-    def requests(self, path: str) -> list[str]:
-        """What was asked about paths that contain `path`, by the vault's own audit log."""
-        entries = [json.loads(line) for line in self._audit_log.read_text().splitlines()]
-        asked = [entry["request"] for entry in entries if entry["type"] == "request"]
-        return [f"{request['operation']} {request['path']}" for request in asked if path in request["path"]]
-
-
-@pytest.fixture
-def vault(endpoints: Endpoints) -> Vault:
-    return Vault(endpoints)
-
-
-@pytest.fixture
-def config(endpoints: Endpoints) -> VaultConfig:
-    ends = endpoints
-    return VaultConfig(
-        ends.vault_address, role_id_file=ends.vault_role_id_file, secret_id_file=ends.vault_secret_id_file
-    )
-
-
-@pytest.fixture
-def server(config: VaultConfig) -> VaultServer:
-    return VaultServer("sandbox", config)
-
-
-@pytest.fixture
-def folder(vault: Vault) -> Iterator[str]:
-    made = f"test-{secrets.token_hex(4)}"
-    yield made
-    kv = vault.root.secrets.kv.v2
-    for key in kv.list_secrets(path=made)["data"]["keys"]:
-        kv.delete_metadata_and_all_versions(path=f"{made}/{key}")
 
 
 def token(vault: Vault, tmp_path: Path, **limits: str) -> Path:

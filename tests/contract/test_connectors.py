@@ -13,6 +13,7 @@ from connectors.kubernetes.seen import Identity, ObjectRef, WorkloadSeen
 from connectors.kubernetes.sizing import Sizes
 from connectors.testing import Call, ConnectorContract, NamedCall
 from connectors.vault.configuration import VaultConfig
+from connectors.vault.rotation import Rotation
 from connectors.vault.seen import KV, STATIC_ROLE, MountSeen
 from connectors.vault.server import VaultServer
 from sandbox.stack import Endpoints
@@ -45,7 +46,6 @@ def bound(on: KubernetesCluster, namespace: str = "payments", name: str = "check
     return on.set_autoscaler_bounds(target, as_=MIRA, min_replicas=1, max_replicas=2, execution="e", seen="1")
 
 
-def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
 def give(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout") -> object:
     target = ref("Deployment", namespace, name)
     return on.sizing.set_resources(target, as_=MIRA, container="app", sizes=Sizes("1"), execution="e", seen="1")
@@ -55,6 +55,7 @@ def give_pod(on: KubernetesCluster, namespace: str = "payments", name: str = "ch
     return on.sizing.resize_pod(ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), seen="1")
 
 
+def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
     on.evict(ref("Pod", namespace, name), as_=MIRA)
 
 
@@ -100,11 +101,11 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.warnings_of(seen, now),
             lambda on: on.budgets_of(seen),
             lambda on: on.quotas("payments"),
-        ]
             lambda on: on.sizing.needs(ref("Deployment")),
             lambda on: on.sizing.pods(seen, [], "app"),
             lambda on: on.sizing.read_pod(ref("Pod"), "app"),
             lambda on: on.sizing.vertical_of(ref("Deployment")),
+        ]
 
     def reads_of_nothing(self) -> list[Call]:
         return [
@@ -187,12 +188,17 @@ class TestVault(ConnectorContract):
             lambda on: list(on.list_secrets(MountSeen("secret", "kv", (KV,)))),
             lambda on: list(on.list_secrets(MountSeen("database", "database", (STATIC_ROLE,)))),
             lambda on: on.read_secret(KV, "secret", "payments/checkout-api/stripe"),
+            lambda on: on.keys_of("secret", "payments/checkout-api/stripe"),
+            lambda on: on.database_of("database", "orders"),
+            lambda on: on.can_rotate(),
         ]
 
     def reads_of_nothing(self) -> list[Call]:
         return [
             lambda on: on.read_secret(KV, "secret", "no/such/thing"),
             lambda on: on.read_secret(STATIC_ROLE, "database", "no-such-role"),
+            lambda on: on.keys_of("secret", "no/such/thing"),
+            lambda on: on.database_of("database", "no-such-database"),
         ]
 
     def named(self) -> list[NamedCall]:
@@ -202,4 +208,53 @@ class TestVault(ConnectorContract):
             lambda on, name: on.read_secret(KV, name, "payments"),
             lambda on, name: on.read_secret(KV, "secret", name),
             lambda on, name: on.read_secret(STATIC_ROLE, "database", name),
+            *(lambda on, name, read=read: read(on)(name, "orders") for read in (_keys, _database)),
+            *(lambda on, name, read=read: read(on)("secret", name) for read in (_keys, _database)),
+            *(lambda on, name, call=call: call(_unborrowed(), name) for call in ROTATING),
         ]
+
+    def writes(self) -> list[Call]:
+        return [_rotating]
+
+
+def _keys(on: VaultServer) -> Any:
+    return on.keys_of
+
+
+def _database(on: VaultServer) -> Any:
+    return on.database_of
+
+
+def _rotating(on: VaultServer) -> None:
+    with on.rotating(as_="mira", execution="e"):
+        pass
+
+
+def _unborrowed() -> Rotation:
+    """It has no token, so that a call that got as far as using one would fail otherwise than expected."""
+    nothing: Any = None
+    return Rotation(nothing)
+
+
+ROTATING: list[NamedCall] = [
+    lambda on, name: on.note(name, "x", "note"),
+    lambda on, name: on.note("secret", name, "note"),
+    lambda on, name: on.values(name, "x", 1),
+    lambda on, name: on.values("secret", name, 1),
+    lambda on, name: on.merge(name, "x", {}, seen=1),
+    lambda on, name: on.merge("secret", name, {}, seen=1),
+    lambda on, name: on.replace(name, "x", {}, seen=1),
+    lambda on, name: on.replace("secret", name, {}, seen=1),
+    lambda on, name: on.destroy(name, "x", 1),
+    lambda on, name: on.destroy("secret", name, 1),
+    lambda on, name: on.rotate_role(name, "x"),
+    lambda on, name: on.rotate_role("database", name),
+    lambda on, name: on.credential(name, "x"),
+    lambda on, name: on.credential("database", name),
+    lambda on, name: on.lease(name, "x"),
+    lambda on, name: on.lease("database", name),
+    lambda on, name: on.lease_ids(name, "x"),
+    lambda on, name: on.lease_ids("database", name),
+    lambda on, name: on.read_lease(name),
+    lambda on, name: on.revoke(name),
+]
