@@ -24,7 +24,7 @@ from sandbox.state import State, write_private
 HERE = Path(__file__).parent
 WORLD = HERE / "world"
 DEPLOYED = HERE.parent / "deploy" / "kubernetes"
-ROLES = ("rbac.yaml", "nodes.yaml", "access-roles.yaml", "access-limits.yaml")
+ROLES = ("rbac.yaml", "nodes.yaml", "access-roles.yaml", "access-limits.yaml", "gitops.yaml")
 NAME = "sandbox"
 LOGS_SPAN = timedelta(minutes=30)
 PORTAL_TOKEN_SECONDS = 30 * 24 * 3600

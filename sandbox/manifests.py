@@ -21,6 +21,12 @@ from sandbox.probing import trusting
 Manifest = dict[str, Any]
 
 FIELD_MANAGER = "sandbox"
+OWNERS = {
+    "kustomize.toolkit.fluxcd.io/name": "kustomize-controller",
+    "argocd.argoproj.io/tracking-id": "argocd-controller",
+}
+"""Who would have created what carries such a label or annotation, so that the cluster has on record which fields are theirs."""
+
 PATIENCE = 30.0  # seconds, for a kind that was defined a moment ago
 
 
@@ -75,7 +81,7 @@ class Cluster:
     def create_absent(self, manifests: list[Manifest]) -> None:
         for manifest in manifests:
             try:
-                self.ask("POST", f"{self._collection(manifest)}?fieldManager={FIELD_MANAGER}", manifest)
+                self.ask("POST", f"{self._collection(manifest)}?fieldManager={_creator(manifest)}", manifest)
             except Refused as refused:
                 if refused.status != 409:
                     raise
@@ -111,3 +117,8 @@ class Cluster:
             if time.monotonic() > end:
                 raise Refused(404, f"The cluster does not know {prefix} {kind}.")
             time.sleep(0.05)
+
+
+def _creator(manifest: Manifest) -> str:
+    marks = {**manifest["metadata"].get("labels", {}), **manifest["metadata"].get("annotations", {})}
+    return next((manager for mark, manager in OWNERS.items() if mark in marks), FIELD_MANAGER)
