@@ -19,6 +19,7 @@ from connectors.postgres import DatabaseAt, address_of
 from connectors.protocol import Health
 from connectors.registry import register_connector
 from connectors.vault import rotation
+from connectors.vault.access import Access
 from connectors.vault.configuration import VaultConfig
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, MountSeen, SecretSeen, VersionSeen
 from connectors.vault.session import Question, Session
@@ -39,6 +40,7 @@ class VaultServer:
         self.name = name
         self.read_only = config.read_only
         self._session = Session(name, config)
+        self.access = Access(name, self._session, read_only=config.read_only)
 
     def health(self) -> Health:
         try:
