@@ -11,7 +11,6 @@ from connectors.kubernetes import (
     AutoscalerSeen,
     BudgetSeen,
     Condition,
-    GitOpsOwner,
     KubernetesCluster,
     PodSeen,
     WorkloadSeen,
@@ -50,8 +49,6 @@ NOISE = {
 
 WARNING_LIMIT = 300
 
-OWNERS = {"argocd": "Argo CD", "flux": "Flux", "helm": "Helm"}
-
 
 def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
     """Read the workload and make sure that it is still this one. Raises `CannotPlan`."""
@@ -68,8 +65,14 @@ def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
 
 
 def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
-    """Preflight of whatever starts a rollout and would disturb one that is in flight. Raises `CannotPlan`."""
+    """Preflight of whatever starts a rollout and would disturb one that is in flight. Raises `CannotPlan`, and `Transient` while nobody
+    can know whether one is: the controller has not looked at what was written last, not even at an annotation.
+    """
     refuse_without_rollouts(seen)
+    if seen.observed_generation < seen.generation:
+        raise Transient(
+            "The controller has not seen the last change of it yet, so nobody knows whether a rollout begins. Look again."
+        )
     if rolling(seen):
         raise CannotPlan(
             f"A rollout is in flight: {seen.updated} of {seen.wanted} pods are up to date. Wait until it is done, or cancel it."
@@ -128,24 +131,34 @@ def rollout_verdict(
     ready = f"{seen.ready} of {seen.wanted} ready"
     if seen.observed_generation < seen.generation:
         return Verdict(Outcome.WAIT, "The controller has not seen the change yet.", evidence)
-    if run.good_since is not None:
-        restarts = sum(pod.restarts for pod in pods)
-        if restarts > int(run.baseline.get("restarts", 0)):
-            return Verdict(Outcome.FAILED, "A container restarted during the soak.", evidence)
-        if seen.ready < seen.wanted:
-            return Verdict(Outcome.FAILED, f"A pod turned unready during the soak: {ready}.", evidence)
-        if warning := _first_that_matters(warnings, seen, pods):
-            said = f"{warning.reason}: {warning.message[:WARNING_LIMIT].strip().rstrip('.')}"
-            return Verdict(
-                Outcome.FAILED,
-                f"Kubernetes warns during the soak: {said}.",
-                {**evidence, "warned of": warning.object_name},
-            )
+    if run.good_since is not None and seen.ready < seen.wanted:
+        return Verdict(Outcome.FAILED, f"A pod turned unready during the soak: {ready}.", evidence)
+    if failed := trouble_in_soak(seen, pods, run, evidence, warnings):
+        return failed
     if rolling(seen) or seen.available < seen.wanted or seen.unavailable:
         return Verdict(Outcome.WAIT, f"{ready}, {seen.updated} {what}", evidence)
     if progressing and progressing.reason != "NewReplicaSetAvailable":
         return Verdict(Outcome.WAIT, f"{ready}, the controller has not called it done", evidence)
     return Verdict(Outcome.OK, ready, evidence)
+
+
+def trouble_in_soak(
+    seen: WorkloadSeen,
+    pods: Sequence[PodSeen],
+    run: Run,
+    evidence: Mapping[str, str | int],
+    warnings: Sequence[EventSeen],
+) -> Verdict | None:
+    """What nobody should see while the soak lasts, however many pods there are: a container that restarts, a warning."""
+    if run.good_since is None:
+        return None
+    if sum(pod.restarts for pod in pods) > int(run.baseline.get("restarts", 0)):
+        return Verdict(Outcome.FAILED, "A container restarted during the soak.", evidence)
+    if warning := _first_that_matters(warnings, seen, pods):
+        said = f"{warning.reason}: {warning.message[:WARNING_LIMIT].strip().rstrip('.')}"
+        sentence = f"Kubernetes warns during the soak: {said}."
+        return Verdict(Outcome.FAILED, sentence, {**evidence, "warned of": warning.object_name})
+    return None
 
 
 def _first_that_matters(warnings: Sequence[EventSeen], seen: WorkloadSeen, pods: Sequence[PodSeen]) -> EventSeen | None:
@@ -255,32 +268,8 @@ def unavailable_at_once(seen: WorkloadSeen) -> int:
     return min(int(text), seen.wanted)
 
 
-def ownership(owner: GitOpsOwner | None, what: str) -> tuple[Impact, ...]:
-    """Who else writes this object, and whether they will fight the change."""
-    if owner is None:
-        return ()
-    name = f"{OWNERS.get(owner.kind, owner.kind)}, {'release' if owner.kind == 'helm' else 'app'} {owner.application}"
-    if owner.kind == "helm":
-        return (Impact("Owner", name, f"The next upgrade of the release decides about {what} again."),)
-    if owner.self_heal:
-        return (Impact("Owner", name, f"Self-heal is on: it takes {what} back within seconds.", worry=True),)
-    if owner.self_heal is None:
-        return (Impact("Owner", name, "Whether it takes changes back could not be read.", worry=True),)
-    return (
-        Impact(
-            "Owner",
-            name,
-            f"Self-heal is off: it shows OutOfSync and does not fight {what}. The next sync from Git decides again.",
-        ),
-    )
-
-
 def autoscaler_text(autoscaler: AutoscalerSeen) -> str:
     return f"{autoscaler.min_replicas} to {autoscaler.max_replicas}"
-
-
-def self_heals(owner: GitOpsOwner | None) -> int:
-    return int(bool(owner and owner.self_heal))
 
 
 def kubectl(target: Target, *words: str) -> str:
