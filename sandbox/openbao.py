@@ -29,6 +29,12 @@ SECRETS = {
     "platform/edge-proxy/tls": ("passphrase",),
     "data/events-ingest/kafka": ("username", "password"),
 }
+# path -> the policies that people can be given for it, for a while
+ACCESS = {"payments/checkout-api/session": "access-checkout-read access-checkout-write"}
+GIVEN = {
+    "access-checkout-read": 'path "secret/data/payments/checkout-api/*" {\n  capabilities = ["read"]\n}\n',
+    "access-checkout-write": 'path "secret/data/payments/checkout-api/*" {\n  capabilities = ["read", "create", "update"]\n}\n',
+}
 OWNERS = {path: {"owner": path.split("/")[0], "consumer": path.split("/")[1]} for path in SECRETS}
 
 CREATE_READER = [
@@ -83,6 +89,7 @@ class OpenBao:
         client.token = self.root_token_file.read_text()
         client.sys.create_or_update_policy("portal", (POLICIES / "portal.hcl").read_text())
         allow_rotation(client)
+        allow_access(client)
         mounts = client.sys.list_mounted_secrets_engines()["data"]
         if "secret/" not in mounts:
             client.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
@@ -97,7 +104,7 @@ class OpenBao:
 
     def _approle(self, client: hvac.Client) -> None:
         role = client.auth.approle
-        role.create_or_update_approle("portal", token_policies=["portal"], token_ttl="1h", token_max_ttl="24h")  # noqa: S106  (no password)
+        role.create_or_update_approle("portal", token_policies=["portal", "afterdeck-access"], token_ttl="1h", token_max_ttl="24h")  # noqa: S106  (no password)
         write_private(self.role_id_file, role.read_role_id("portal")["data"]["role_id"])
         if not self.secret_id_file.exists():
             write_private(self.secret_id_file, role.generate_secret_id("portal")["data"]["secret_id"])
@@ -131,7 +138,24 @@ class OpenBao:
         kv = client.secrets.kv.v2
         for path, keys in SECRETS.items():
             kv.create_or_update_secret(path, secret={key: secrets.token_urlsafe(24) for key in keys}, cas=0)
-            kv.update_metadata(path, max_versions=10, custom_metadata=OWNERS[path])
+            choice = {"access": ACCESS[path]} if path in ACCESS else {}
+            kv.update_metadata(path, max_versions=10, custom_metadata=OWNERS[path] | choice)
+
+
+def allow_access(client: hvac.Client) -> None:
+    """What deploy/vault/access.hcl tells an administrator to do, and what this sandbox's one lets people have."""
+    for policy in ("access", "access-database"):
+        name = policy if policy.startswith("access-") else f"afterdeck-{policy}"
+        client.sys.create_or_update_policy(name, (POLICIES / f"{policy}.hcl").read_text())
+    for name, text in GIVEN.items():
+        client.sys.create_or_update_policy(name, text)
+    client.auth.token.create_or_update_role(
+        "afterdeck-access",
+        allowed_policies_glob=["access-*"],
+        orphan=True,
+        renewable=False,
+        token_explicit_max_ttl="8h",  # noqa: S106  (no password)
+    )
 
 
 def allow_rotation(client: hvac.Client) -> None:

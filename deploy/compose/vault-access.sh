@@ -7,7 +7,10 @@ bao auth list -format=json | grep -q '"approle/"' || bao auth enable approle
 bao policy write afterdeck /portal.hcl
 bao policy write afterdeck-rotation /rotation.hcl
 bao write auth/token/roles/afterdeck-rotation allowed_policies=afterdeck-rotation orphan=false renewable=false token_explicit_max_ttl=5m
-bao write auth/approle/role/afterdeck token_policies=afterdeck token_ttl=1h token_max_ttl=24h
+bao policy write afterdeck-access /access.hcl
+bao policy write access-database /access-database.hcl
+bao write auth/token/roles/afterdeck-access allowed_policies_glob='access-*' orphan=true renewable=false token_explicit_max_ttl=8h
+bao write auth/approle/role/afterdeck token_policies=afterdeck,afterdeck-access token_ttl=1h token_max_ttl=24h
 
 umask 077
 bao read -field=role_id auth/approle/role/afterdeck/role-id >/vault/role_id
