@@ -10,8 +10,9 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from connectors.kubernetes import AutoscalerSeen, BudgetSeen, QuotaSeen, WorkloadSeen
+from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, QuotaSeen, WorkloadSeen
 
+from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     CannotPlan,
@@ -35,12 +36,10 @@ from ..workloads import (
     changed_lines,
     hopeless,
     kubectl,
-    ownership,
     read_before_write,
     read_target,
     rolling,
     rollout_evidence,
-    self_heals,
 )
 
 MOST = 1000
@@ -109,7 +108,7 @@ class ResizeWorkload(Action[ResizeParams]):
         )
         args = {"replicas": after, "from": before}
         return self._assemble(
-            target, world, seen,
+            target, world, seen, seen.owner,
             params={"replicas": after, "allow_zero": params.allow_zero},
             summary=f"Resize {target.ref.name}, replicas {before} to {after}",
             preconditions={"replicas": before},
@@ -152,7 +151,7 @@ class ResizeWorkload(Action[ResizeParams]):
         back = {**forth, "min": old_low, "max": old_high, "from_min": low, "from_max": high}
         label = f"HorizontalPodAutoscaler {autoscaler.ref.namespace}/{name}"
         return self._assemble(
-            target, world, seen,
+            target, world, seen, autoscaler.owner,
             params={"min_replicas": low, "max_replicas": high},
             summary=f"Resize {target.ref.name}, autoscaler {old_low}–{old_high} to {low}–{high}",
             preconditions={"minimum": old_low, "maximum": old_high},
@@ -166,7 +165,7 @@ class ResizeWorkload(Action[ResizeParams]):
         )  # fmt: skip
 
     def _assemble(
-        self, target: Target, world: World, seen: WorkloadSeen, *, params: Mapping[str, Any], summary: str,
+        self, target: Target, world: World, seen: WorkloadSeen, owner: GitOpsOwner | None, *, params: Mapping[str, Any], summary: str,
         preconditions: Mapping[str, int], changes: tuple[Change, ...], steps: tuple[Step, ...], revert: tuple[Step, ...],
         undo: Mapping[str, Any], eject: str, percent: float, replicas: tuple[int, int],
     ) -> Plan:  # fmt: skip
@@ -191,13 +190,13 @@ class ResizeWorkload(Action[ResizeParams]):
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers={
                 "pods": abs(then - now), "replicas_before": now, "replicas_after": then, "percent": percent,
-                "unavailable": max(0, now - then), "self_heals": self_heals(seen.owner),
+                "unavailable": max(0, now - then), "self_heals": self_heals(owner, changes),
             },
             impact=(
                 _size_impact(seen, now, then, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 object, {_pods(abs(then - now))}", _blast(now, then)),
                 *_quota_impact(world.cluster.quotas(target.ref.namespace), then - now),
-                *ownership(seen.owner, "the new size"),
+                *ownership(owner, "the new size", changes),
             ),
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from connectors.kubernetes import RESTARTED_AT, WorkloadSeen
 
+from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     Change,
@@ -33,14 +34,12 @@ from ..workloads import (
     changed_lines,
     evict_stuck,
     kubectl,
-    ownership,
     read_before_write,
     read_target,
     refuse_unready_for_rollout,
     rolling,
     rollout_evidence,
     rollout_verdict,
-    self_heals,
     unavailable_at_once,
     warnings_in_soak,
 )
@@ -74,13 +73,14 @@ class RestartWorkload(Action[RestartParams]):
         before = seen.restarted_at
         budgets = world.cluster.budgets_of(seen)
         pods = "1 pod" if seen.wanted == 1 else f"{seen.wanted} pods"
+        changes = (Change(target.label, changed_lines(seen.fields, dry.fields, {STAMP_FIELD: AT_RUN})),)
         return Plan(
             action=self.id,
             target=target,
             params={},
             summary=f"Restart {target.ref.name}",
             preconditions={"template": seen.template_hash},
-            changes=(Change(target.label, changed_lines(seen.fields, dry.fields, {STAMP_FIELD: AT_RUN})),),
+            changes=changes,
             steps=(Step("restart", f"Patch {target.ref.kind} {target.ref.name}", "restart", {"template": seen.template_hash}),),
             revert=_way_back(target, before),
             no_revert="",
@@ -92,12 +92,12 @@ class RestartWorkload(Action[RestartParams]):
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers={
                 "pods": seen.wanted, "replicas_before": seen.wanted, "replicas_after": seen.wanted, "percent": 0,
-                "unavailable": unavailable_at_once(seen), "self_heals": self_heals(seen.owner),
+                "unavailable": unavailable_at_once(seen), "self_heals": self_heals(seen.owner, changes),
             },
             impact=(
                 availability(seen, budgets),
                 Impact("Blast radius", f"1 object, {pods}", "All of them are replaced by new ones of the same version."),
-                *ownership(seen.owner, "the restart"),
+                *ownership(seen.owner, "the restart", changes),
                 *_health(seen),
             ),
         )  # fmt: skip

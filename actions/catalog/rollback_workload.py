@@ -13,6 +13,7 @@ from pydantic import Field
 
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
 
+from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     CannotPlan,
@@ -36,14 +37,12 @@ from ..workloads import (
     changed_lines,
     evict_stuck,
     kubectl,
-    ownership,
     read_before_write,
     read_target,
     refuse_without_rollouts,
     rolling,
     rollout_evidence,
     rollout_verdict,
-    self_heals,
     unavailable_at_once,
     warnings_in_soak,
 )
@@ -85,13 +84,14 @@ class RollbackWorkload(Action[RollbackParams]):
         name, way = target.ref.name, f"revision {current.number} to {chosen.number}"
         forth = {"template": chosen.template_hash, "becomes": dry.template_hash}
         back = {"template": current.template_hash, "becomes": seen.template_hash}
+        changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
         return Plan(
             action=self.id,
             target=target,
             params={"revision": chosen.number},
             summary=f"Roll back {name}, {way}",
             preconditions={"template": seen.template_hash, "revision": chosen.template_hash},
-            changes=(Change(target.label, changed_lines(seen.fields, dry.fields)),),
+            changes=changes,
             steps=(
                 Step("restore", f"Put the template of revision {chosen.number} back", "restore", forth),
                 *_unstick("evict", seen, when=_unsettled(seen)),
@@ -112,13 +112,13 @@ class RollbackWorkload(Action[RollbackParams]):
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers={
                 "pods": seen.wanted, "replicas_before": seen.wanted, "replicas_after": seen.wanted, "percent": 0,
-                "unavailable": unavailable_at_once(seen), "self_heals": self_heals(seen.owner),
+                "unavailable": unavailable_at_once(seen), "self_heals": self_heals(seen.owner, changes),
             },
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 object, {_counted(seen.wanted, 'pod')}", f"They go from {way}."),
                 *_references(chosen, current),
-                *ownership(seen.owner, "the roll back"),
+                *ownership(seen.owner, "the roll back", changes),
                 *_memory(seen),
                 *_health(seen),
             ),

@@ -70,6 +70,7 @@ CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
     ("less than half of it", {"plan": size(5, 2)}, Effect.DENY, {"production-shrink-at-most-half"}),
     ("less than half of it in staging", {"plan": size(5, 2), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
     ("less than half of it as the way back", {"plan": size(5, 2), "context": UNDO}, Effect.DENY, {"production-shrink-at-most-half"}),
+    ("what Git takes back, even in staging", {"target": replace(OWNER.target, self_heals=True), "environment": STAGING}, Effect.DENY, {"not-what-git-takes-back"}),
     ("nobody else to ask", {"people": {"owning-team-approvers": (MIRA,)}}, Effect.DENY, {"production-needs-approver"}),
     ("nobody to ask at all", {"people": {}}, Effect.DENY, {"production-needs-approver"}),
 ]  # fmt: skip
