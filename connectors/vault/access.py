@@ -171,7 +171,7 @@ class Access:
         self._refuse_to_write()
         made = self._session.tell(
             lambda vault: vault.auth.token.create(
-                role_name=ROLE, policies=[policy], ttl=lasts, explicit_max_ttl=lasts, no_default_policy=True, renewable=False,
+                role_name=ROLE, policies=[policy], ttl=lasts, explicit_max_ttl=lasts, renewable=False,
                 display_name=f"afterdeck-{mark}", meta={"person": person, "grant": mark},
             ),
             _Created,
