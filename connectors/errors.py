@@ -50,6 +50,10 @@ class Transient(ConnectorError):
     """Nothing was sent, or a read failed. Trying again later is safe."""
 
 
+class Held(Transient):
+    """A disruption budget keeps the pod where it is. Nothing was changed; other pods have to be ready first."""
+
+
 class Permanent(ConnectorError):
     """The server refused. The same call will be refused again."""
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 from urllib3 import Timeout
 
-from connectors.errors import Conflict, ConnectorError, Forbidden, Missing, ReadOnly, Transient
+from connectors.errors import Conflict, ConnectorError, Forbidden, Held, Missing, ReadOnly, Transient
 from connectors.kubernetes import configmaps, reading, revisions, syncing, wire, writing
 from connectors.kubernetes.access import Access
 from connectors.kubernetes.applying import Applying
@@ -295,7 +295,7 @@ class KubernetesCluster:
     def evict(self, ref: ObjectRef, *, as_: Identity, dry_run: bool = False) -> None:
         """Ask the pod `ref` to go, whoever made it makes another. `Missing` or `Conflict` when that very pod is gone already.
 
-        `Transient` while a disruption budget keeps it.
+        `Held` while a disruption budget keeps it.
         """
         known_kind(ref.kind, frozenset({"Pod"}))
         path, headers = f"{single(ref.kind, ref.namespace, ref.name)}/eviction", writing.impersonation(as_)
@@ -305,7 +305,7 @@ class KubernetesCluster:
             self._transport.create(path, body, Whole, headers=headers, query=query, what=str(ref), who=as_.user)
         except Transient as error:
             if "disruption budget" in error.detail:
-                raise Transient(f"A disruption budget keeps {ref} for now.", error.detail) from error
+                raise Held(f"A disruption budget keeps {ref} for now.", error.detail) from error
             raise
 
     def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> Whole:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.errors import Conflict, Missing, Transient
+from connectors.errors import Conflict, Held, Missing
 from connectors.kubernetes import KubernetesCluster, PodSeen, WorkloadSeen
 from tests.cluster import Namespace, eventually
 from tests.connectors.conftest import MIRA
@@ -56,7 +56,7 @@ def test_a_disruption_budget_keeps_a_pod(
     namespace.apply(NO_DISRUPTION)
     eventually(lambda: namespace.get("pdb", "checkout").get("status", {}).get("observedGeneration"))
 
-    with pytest.raises(Transient, match="A disruption budget keeps Pod"):
+    with pytest.raises(Held, match="A disruption budget keeps Pod"):
         cluster.evict(pod.ref, as_=MIRA)
 
     assert pod.uid in uids(cluster, checkout)
