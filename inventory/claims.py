@@ -94,12 +94,17 @@ def links_in(text: str) -> dict[str, str]:
 def secrets_in(text: str) -> frozenset[str]:
     """From an annotation: a JSON list of "mount/path"."""
     found = _json(text)
-    return frozenset(filter(_is_secret, found[:MOST_SECRETS])) if isinstance(found, list) else frozenset()
+    return secrets_among(found[:MOST_SECRETS]) if isinstance(found, list) else frozenset()
 
 
-def _is_secret(value: object) -> bool:
+def secrets_among(values: Iterable[object]) -> frozenset[str]:
+    """Those that can be a "mount/path"."""
+    return frozenset(value for value in values if isinstance(value, str) and _is_secret(value))
+
+
+def _is_secret(value: str) -> bool:
     try:
-        return isinstance(value, str) and "/" in vault_path(value)
+        return "/" in vault_path(value)
     except InvalidName:
         return False
 

@@ -7,12 +7,13 @@ that are gone.
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import structlog
 
+from connectors.errors import Forbidden
 from connectors.kubernetes import AutoscalerSeen, GitOpsOwner, KubernetesCluster, PodSeen, WorkloadSeen
 from connectors.kubernetes.seen import ContainerSeen, CronJobSeen, NamespaceSeen, ObjectRef
 
@@ -23,6 +24,7 @@ from .claims import (
     Claims,
     line,
     links_in,
+    secrets_among,
     secrets_in,
     service_slug,
     short_slug,
@@ -114,6 +116,9 @@ class Pods:
 Key = tuple[str, str, str]
 """Namespace, kind and name: how pods and autoscalers point at a workload."""
 
+Synced = Mapping[tuple[str, str], frozenset[str]]
+"""By namespace and name of a Kubernetes Secret: the "mount/path" of what is in it."""
+
 
 def look(cluster: KubernetesCluster) -> list[Sighting]:
     """Everything that runs in the namespaces with an environment. Raises the connector's errors."""
@@ -121,15 +126,38 @@ def look(cluster: KubernetesCluster) -> list[Sighting]:
     workloads = [seen for seen in cluster.list_workloads() if seen.ref.namespace in places]
     cronjobs = [seen for seen in cluster.list_cronjobs() if seen.ref.namespace in places]
     autoscalers = {target_of(seen): seen for seen in cluster.list_autoscalers()}
+    synced = synced_from(cluster)
     pods, last_runs = add_up(pod for pod in cluster.list_pods() if pod.namespace in places)
     found = []
     for workload in workloads:
         key, place = key_of(workload.ref), places[workload.ref.namespace]
-        found.append(workload_sighting(workload, place, pods.get(key, Pods()), autoscalers.get(key)))
+        sighting = workload_sighting(workload, place, pods.get(key, Pods()), autoscalers.get(key))
+        found.append(with_synced(sighting, workload.secrets, synced))
     for cronjob in cronjobs:
         place = places[cronjob.ref.namespace]
-        found.append(cronjob_sighting(cronjob, place, last_runs.get(key_of(cronjob.ref))))
+        sighting = cronjob_sighting(cronjob, place, last_runs.get(key_of(cronjob.ref)))
+        found.append(with_synced(sighting, cronjob.secrets, synced))
     return found
+
+
+def synced_from(cluster: KubernetesCluster) -> Synced:
+    """Which secrets of a vault are in which Secret. An account that may not look at the operators' objects knows of none."""
+    try:
+        seen = cluster.synced_secrets()
+    except Forbidden as problem:
+        log.warning("discovery.synced_secrets_hidden", cluster=cluster.name, problem=problem.sentence)
+        return {}
+    kept: dict[tuple[str, str], frozenset[str]] = {}
+    for each in seen:
+        key = each.ref.namespace, each.target
+        kept[key] = kept.get(key, frozenset()) | secrets_among(taken.secret for taken in each.takes)
+    return kept
+
+
+def with_synced(sighting: Sighting, names: Iterable[str], synced: Synced) -> Sighting:
+    """Whoever reads a Secret that an operator keeps equal to a secret of a vault reads that secret; nobody has to say so."""
+    taken = frozenset[str]().union(*(synced.get((sighting.ref.namespace, name), frozenset()) for name in names))
+    return replace(sighting, claims=replace(sighting.claims, secrets=sighting.claims.secrets | taken))
 
 
 def key_of(ref: ObjectRef) -> Key:

@@ -23,6 +23,7 @@ from connectors.kubernetes.seen import (
     ReplicaSetSeen,
     WorkloadSeen,
 )
+from connectors.kubernetes.template import references
 
 REVISION = "deployment.kubernetes.io/revision"
 TEMPLATE_HASHES = ("pod-template-hash", "controller-revision-hash")
@@ -72,7 +73,12 @@ def workload(kind: str, seen: wire.Workload) -> WorkloadSeen:
         managers=tuple(sorted({m.manager for m in meta.managed_fields if m.manager and not m.subresource})),
         owner=claimed_by(kind, meta),
         created_at=meta.creation_timestamp,
+        secrets=_secrets(spec.template),
     )
+
+
+def _secrets(template: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(named.name for named in references(template) if named.kind == "Secret")
 
 
 def _counts(kind: str, spec: wire.WorkloadSpec, status: wire.WorkloadStatus) -> dict[str, int]:
@@ -121,13 +127,14 @@ def containers(template: wire.Template) -> tuple[ContainerSeen, ...]:
 
 
 def cronjob(seen: wire.CronJob) -> CronJobSeen:
+    template = seen.spec.job_template.spec.template
     return CronJobSeen(
         ref=reference("CronJob", seen.metadata),
         schedule=seen.spec.schedule,
         suspended=seen.spec.suspend,
         active=len(seen.status.active),
         last_scheduled_at=seen.status.last_schedule_time,
-        containers=containers(seen.spec.job_template.spec.template),
+        containers=containers(msgspec.convert(template, wire.Template)),
         labels=seen.metadata.labels,
         annotations=seen.metadata.annotations,
         owner=claimed_by("CronJob", seen.metadata),
@@ -138,6 +145,7 @@ def cronjob(seen: wire.CronJob) -> CronJobSeen:
         deadline=seen.spec.job_template.spec.active_deadline_seconds,
         last_succeeded_at=seen.status.last_successful_time,
         active_jobs=tuple(job.name for job in seen.status.active),
+        secrets=_secrets(template),
     )
 
 

@@ -139,6 +139,7 @@ class WorkloadSeen:
     owner: GitOpsOwner | None
     created_at: datetime | None
     fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
+    secrets: tuple[str, ...] = ()  # the Secrets that its pods read, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class CronJobSeen:
     active_jobs: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
     job_template: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty in lists
+    secrets: tuple[str, ...] = ()  # as of a workload
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ Kept = TypeVar("Kept", KeptReplicaSet, ControllerRevision)
 
 
 class JobSpec(Wire):
-    template: Template = Template()
+    template: dict[str, Any] = {}  # as it is: it may name an object anywhere
     active_deadline_seconds: int | None = None
 
 

@@ -216,3 +216,37 @@ def test_who_else_writes_it(owner, said):
     found = discovery.managed_by(owner)
     assert len(found) <= 253
     assert said is None or found == said
+
+
+def test_a_workload_reads_the_secrets_that_are_synced_into_a_secret_of_its_pods():
+    sighting = discovery.workload_sighting(
+        seen(annotations={"afterdeck.dev/secrets": '["secret/said"]'}), HERE, Pods(), None
+    )
+    synced = {
+        ("payments-production", "stripe"): frozenset({"secret/payments/stripe"}),
+        ("payments-production", "other"): frozenset({"secret/other"}),
+        ("payments-staging", "stripe"): frozenset({"secret/staging"}),
+    }
+    found = discovery.with_synced(sighting, ["stripe", "not-synced"], synced)
+    assert found.claims.secrets == {"secret/said", "secret/payments/stripe"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {
+            "containers": [
+                {"name": "a", "env": [{"name": "K", "valueFrom": {"secretKeyRef": {"name": "db", "key": "k"}}}]}
+            ]
+        },
+        {"containers": [{"name": "a", "envFrom": [{"secretRef": {"name": "db", "optional": True}}]}]},
+        {"containers": [], "initContainers": [{"name": "i", "envFrom": [{"secretRef": {"name": "db"}}]}]},
+        {"containers": [], "volumes": [{"name": "v", "secret": {"secretName": "db"}}]},
+        {"containers": [], "volumes": [{"name": "v", "projected": {"sources": [{"secret": {"name": "db"}}]}}]},
+    ],
+)
+def test_a_secret_is_read_by_pods_that_name_it_in_their_environment_or_volumes(spec):
+    whole = {"metadata": {}, "spec": {"template": {"spec": spec}}}
+    assert reading.workload("Deployment", msgspec.convert(whole, wire.Workload)).secrets == ("db",)
+    job = {"schedule": "@daily", "jobTemplate": {"spec": {"template": {"spec": spec}}}}
+    assert reading.cronjob(msgspec.convert({"metadata": {}, "spec": job}, wire.CronJob)).secrets == ("db",)
