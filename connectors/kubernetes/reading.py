@@ -236,7 +236,8 @@ def budget(seen: wire.Budget) -> BudgetSeen:
 
 
 def quota(seen: wire.Quota) -> QuotaSeen:
-    return QuotaSeen(seen.metadata.name, seen.status.hard, seen.status.used)
+    scoped = bool(seen.spec.scopes or seen.spec.scope_selector)
+    return QuotaSeen(seen.metadata.name, seen.status.hard, seen.status.used, scoped)
 
 
 def event(seen: wire.Event) -> EventSeen:

@@ -260,6 +260,7 @@ class QuotaSeen:
     name: str
     hard: Mapping[str, str]
     used: Mapping[str, str]
+    scoped: bool = False  # it counts some pods only, by priority or by how they end
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,8 +307,14 @@ class QuotaStatus(Wire):
     used: Text = {}
 
 
+class QuotaSpec(Wire):
+    scopes: list[str] = []
+    scope_selector: dict[str, Any] | None = None
+
+
 class Quota(Wire):
     metadata: Meta
+    spec: QuotaSpec = QuotaSpec()
     status: QuotaStatus = QuotaStatus()
 
 
