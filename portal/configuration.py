@@ -26,6 +26,7 @@ class VaultSettings(BaseModel):
     role_id_file: Path | None = None
     secret_id_file: Path | None = None
     read_only: bool = False
+    address_for_people: str = ""
 
 
 class Configuration(BaseSettings):

@@ -13,6 +13,7 @@ class VaultConfig:
     role_id_file: Path | None = None
     secret_id_file: Path | None = None
     read_only: bool = False
+    address_for_people: str = ""  # where people reach it, when that is not where we do
 
     def __post_init__(self) -> None:
         approle = self.role_id_file is not None and self.secret_id_file is not None

@@ -40,6 +40,7 @@ class VaultServer:
         self.name = name
         self.read_only = config.read_only
         self._session = Session(name, config)
+        self.address = config.address_for_people or config.address
         self.access = Access(name, self._session, read_only=config.read_only)
 
     def health(self) -> Health:
