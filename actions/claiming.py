@@ -22,8 +22,9 @@ from django.utils import timezone
 from audit.events import Actor, ActorKind
 
 from . import lifecycle
-from .models import Execution
-from .states import HOLDS_TARGET, ExecutionState
+from .admission import stored_plan
+from .models import Execution, Hold
+from .states import ExecutionState
 
 MAX_CRASHES = 2
 TARGET_BUSY_RETRY = timedelta(seconds=1)
@@ -41,6 +42,7 @@ WHERE id = (
     WHERE state IN ('queued', 'running', 'waiting', 'verifying', 'reverting')
       AND (lease_until IS NULL OR lease_until < now()) AND run_after <= now()
       AND (%(only)s::bigint IS NULL OR id = %(only)s)
+      AND (waits_for = '' OR state <> 'queued' OR cancel_requested_by_id IS NOT NULL OR %(waiting)s)
     ORDER BY run_after FOR UPDATE SKIP LOCKED LIMIT 1
 )
 RETURNING id
@@ -59,11 +61,13 @@ def worker_actor() -> Actor:
     return Actor(ActorKind.WORKER, f"worker {socket.gethostname()}:{os.getpid()}")
 
 
-def claim(only: int | None = None) -> Execution | None:
-    """Take a run that is due, or `None`. `only` narrows it to one run."""
+def claim(only: int | None = None, *, waiting: bool = False) -> Execution | None:
+    """Take a run that is due, or `None`. `only` narrows it to one run; `waiting` takes it although it waits for its requester."""
     lease = timedelta(seconds=settings.CONFIGURATION.lease_seconds)
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"worker": worker_name(), "lease": lease.total_seconds(), "only": only})
+        cursor.execute(
+            _CLAIM, {"worker": worker_name(), "lease": lease.total_seconds(), "only": only, "waiting": waiting}
+        )
         row = cursor.fetchone()
     if row is None:
         return None
@@ -73,24 +77,31 @@ def claim(only: int | None = None) -> Execution | None:
         "request__workload__cluster",
         "request__workload__environment",
         "request__workload__service__team",
+        "request__secret__vault",
+        "request__secret__service__team",
+        "request__node__cluster__service__team",
         "request__requester",
         "request__round",
     ).get(pk=row[0])
 
 
 def start(execution: Execution) -> bool:
-    """Make a queued run the one that owns its target; `False` while another run does, and then it stays in line."""
+    """Make a queued run the one that owns its targets; `False` while another run does, and then it stays in line."""
+    plan = stored_plan(execution.request)
+    keys = sorted(
+        {each.target.key for each in (plan, *plan.parts)}
+    )  # sorted, so that two runs that want the same ones cannot wait for each other
     try:
         with transaction.atomic():
+            Hold.objects.bulk_create([Hold(target_key=key, execution=execution) for key in keys])
             lifecycle.move(
                 execution, to=ExecutionState.RUNNING, actor=worker_actor(),
                 summary=f"attempt {execution.attempts}, fence {execution.fence}",
                 changes={"started_at": timezone.now(), "cause": "", "overdue_alarm_at": None},
             )  # fmt: skip
     except IntegrityError:
-        holder = Execution.objects.filter(
-            target_key=execution.target_key, state__in=HOLDS_TARGET
-        ).exclude(pk=execution.pk).first()  # fmt: skip
+        hold = Hold.objects.filter(target_key__in=keys).exclude(execution=execution).select_related("execution").first()
+        holder = hold.execution if hold else None
         stuck = holder is not None and holder.state == ExecutionState.NEEDS_HUMAN
         what = "waits for a person" if stuck else "is running"
         busy = f"Request {holder.request_id} {what} on the same target. One change at a time." if holder else ""

@@ -19,6 +19,7 @@ from audit.events import Event
 from inventory import queries as inventory
 
 from . import journal, lifecycle
+from .admission import stored_plan
 from .claiming import worker_actor
 from .errors import BadParams, CannotPlanNow
 from .models import Execution, JournalEntry, Request
@@ -26,8 +27,8 @@ from .planning import make_plan, read_params, world_for
 from .protocol import Plan
 from .registry import action_named
 from .ruling import rule
-from .services import stored_plan
 from .states import RequestState
+from .targets import row_of
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ def _stale(execution: Execution, why: str, now: Plan | None = None) -> Answer:
 
 
 def _no_longer_allowed(request: Request) -> str:
+    if request.ends_id is not None:  # access ends whoever may still ask for what
+        return ""
     requester, team = request.requester, request.service.team
     if not requester.is_active:
         return f"{requester.name} no longer has an account here."
@@ -120,10 +123,11 @@ def _no_longer_allowed(request: Request) -> str:
 
 
 def _policy_turned(request: Request, now: Plan) -> str:
-    assert request.workload is not None
+    if request.ends_id is not None:
+        return ""
     # The way back stays as agreed as it was when it was asked for, however long it stood in line.
     at = request.created_at + timedelta(seconds=1) if request.undo_of_id else timezone.now()
-    ruling = rule(action_named(request.action), request.workload, request.requester, at, now, request.undo_of)
+    ruling = rule(action_named(request.action), row_of(request), request.requester, at, now, request.undo_of)
     if ruling.effect is Effect.DENY:
         return f"The policy says no now. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round is None:

@@ -5,6 +5,7 @@ effect. It can be killed between any two lines: whoever claims the run next read
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -14,15 +15,15 @@ from django.utils import timezone
 from audit import writer
 from connectors.errors import Conflict, ConnectorError, Transient, Unknown
 
-from . import claiming, confirmation, journal, lifecycle, verification
+from . import claiming, confirmation, grants, journal, lifecycle, verification
+from .admission import stored_plan
 from .claiming import hand_back, in_hand, renew, worker_actor
 from .errors import CannotPlanNow
 from .lifecycle import Lost
 from .models import Execution, JournalEntry
 from .planning import world_for
-from .protocol import Drifted, Plan, Run, Step, World
+from .protocol import Drifted, NotYet, Plan, Run, Step, StepFailed, World
 from .registry import AnyAction, action_named
-from .services import stored_plan
 from .states import ExecutionState
 
 log = structlog.get_logger(__name__)
@@ -38,13 +39,16 @@ PATIENCE = timedelta(minutes=10)
 """How long a run waits for an outside that does not answer before a person is asked."""
 
 
-def advance(execution: Execution) -> None:
-    """Carry a claimed run as far as it goes. Returns when it ended, waits, or was taken by somebody else."""
+def advance(execution: Execution, supplied: Mapping[str, str] | None = None) -> None:
+    """Carry a claimed run as far as it goes. Returns when it ended, waits, or was taken by somebody else.
+
+    `supplied` are values that its first step needs and that are kept nowhere.
+    """
     token = writer.correlation.set(f"execution-{execution.pk}")
     structlog.contextvars.bind_contextvars(execution=execution.pk, request=execution.request_id)
     try:
         with in_hand(execution):
-            while _step_of_life(execution):
+            while _step_of_life(execution, supplied):
                 renew(execution)
     except Lost as lost:
         log.info("execution.lost", reason=str(lost))
@@ -53,7 +57,7 @@ def advance(execution: Execution) -> None:
         writer.correlation.reset(token)
 
 
-def _step_of_life(execution: Execution) -> bool:
+def _step_of_life(execution: Execution, supplied: Mapping[str, str] | None) -> bool:
     """One state's work; `True` when the next state's work can begin at once."""
     if execution.crashes > claiming.MAX_CRASHES:
         cause = f"This run ended or broke its worker {execution.crashes} times."
@@ -61,6 +65,8 @@ def _step_of_life(execution: Execution) -> bool:
             return _end(execution, ExecutionState.FAILED, f"{cause} It had not begun, so nothing changed.")
         return _ask_human(execution, f"{cause} Its journal says how far it came.")
     try:
+        if execution.state == ExecutionState.RUNNING:
+            return _running(execution, supplied)
         return LIFE[ExecutionState(execution.state)](execution)
     except CannotPlanNow as gone:  # the cluster was taken out of the settings while the run was under way
         return _ask_human(execution, str(gone))
@@ -77,15 +83,18 @@ def _queued(execution: Execution) -> bool:
 def _waiting(execution: Execution) -> bool:
     """Knock before going on, so that a long wait is two events of the record and not hundreds."""
     if execution.cancel_requested_by is None and not _past_deadline(execution):
-        health = _world(execution, stored_plan(execution.request)).cluster.health()
-        if not health.ok:
-            hand_back(execution, after=2 * RETRY, cause=health.sentence)
+        plan = stored_plan(execution.request)
+        world = _world(execution, plan)
+        asked = (world.kubernetes if plan.target.cluster else None, world.bao if plan.target.vault else None)
+        silent = [health for each in asked if each is not None and not (health := each.health()).ok]
+        if silent:
+            hand_back(execution, after=2 * RETRY, cause=silent[0].sentence)
             return False
     lifecycle.move(execution, to=ExecutionState.RUNNING, actor=worker_actor(), summary="goes on")
     return True
 
 
-def _running(execution: Execution) -> bool:
+def _running(execution: Execution, supplied: Mapping[str, str] | None = None) -> bool:
     plan = stored_plan(execution.request)
     if execution.cancel_requested_by is not None:
         return _cancel(execution, plan)
@@ -97,17 +106,20 @@ def _running(execution: Execution) -> bool:
             return _end_as_stale(execution, answer.stale, answer.now)
     elif not journal.all_done(execution, plan.steps) and (objection := confirmation.objection(execution.request)):
         return _take_back(execution, plan, objection)
-    action, world = action_named(plan.action), _world(execution, plan)
+    action, world = action_named(plan.action), replace(_world(execution, plan), supplied=supplied)
     for step in plan.steps:
         if _cancelled_meanwhile(execution):
             return _cancel(execution, plan)
         if not _apply(execution, Phase.APPLY, step, action, plan, world):
             return _after_failed_step(execution, plan)
     now = timezone.now()
-    lifecycle.move(
-        execution, to=ExecutionState.VERIFYING, actor=worker_actor(), summary=f"soak {plan.soak_seconds} s",
-        changes={"applied_at": now, "observed": {}, "deadline": now + timedelta(seconds=plan.deadline_seconds), "cause": ""},
-    )  # fmt: skip
+    with transaction.atomic():
+        if plan.lasts_seconds is not None:
+            grants.start(execution, plan, at=now)
+        lifecycle.move(
+            execution, to=ExecutionState.VERIFYING, actor=worker_actor(), summary=f"soak {plan.soak_seconds} s",
+            changes={"applied_at": now, "observed": {}, "deadline": now + timedelta(seconds=plan.deadline_seconds), "cause": ""},
+        )  # fmt: skip
     return True
 
 
@@ -123,7 +135,9 @@ def _verifying(execution: Execution) -> bool:
         hand_back(execution, after=verification.INTERVAL)
         return False
     if result.good:
-        return _end(execution, ExecutionState.SUCCEEDED, result.sentence)
+        with transaction.atomic():
+            verification.keep_proof(execution, result.proof)
+            return _end(execution, ExecutionState.SUCCEEDED, result.sentence)
     if result.blind:
         return _ask_human(
             execution, f"{result.sentence} The steps are done; whether they worked could not be observed."
@@ -134,7 +148,10 @@ def _verifying(execution: Execution) -> bool:
 def _reverting(execution: Execution) -> bool:
     plan = stored_plan(execution.request)
     action, world = action_named(plan.action), _world(execution, plan)
+    began = journal.began(execution)
     for step in plan.revert:
+        if step.undoes and step.undoes not in began:
+            continue
         if not _apply(execution, Phase.REVERT, step, action, plan, world):
             return _after_failed_revert(execution)
     result = verification.observe(
@@ -151,7 +168,6 @@ def _reverting(execution: Execution) -> bool:
 LIFE: dict[ExecutionState, Callable[[Execution], bool]] = {
     ExecutionState.QUEUED: _queued,
     ExecutionState.WAITING: _waiting,
-    ExecutionState.RUNNING: _running,
     ExecutionState.VERIFYING: _verifying,
     ExecutionState.REVERTING: _reverting,
 }
@@ -163,6 +179,7 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
     entry = journal.intend(execution, phase, step, actor=worker_actor())
     if entry.status == Status.DONE:
         return True
+    doubt = doubt and not entry.begun  # what is known to have begun is no guess
     for attempt in range(1, CONFLICT_TRIES + 1):
         renew(execution)
         try:
@@ -173,10 +190,15 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
             _refused(execution, entry, problem.sentence, doubt=doubt)
         except Drifted as drift:
             _settle(execution, entry, Status.FAILED, str(drift), {"drifted": "yes"})
+        except NotYet as pending:
+            journal.go_on(execution, entry, str(pending), pending.evidence)
+        except StepFailed as failed:
+            entry.begun = True
+            _settle(execution, entry, Status.FAILED, str(failed))
         except Unknown as problem:
             _cannot_say(execution, entry, problem.sentence)
         except Transient as problem:
-            if doubt:
+            if doubt or entry.begun:
                 journal.postpone(execution, entry, problem.sentence)
             else:  # nothing was sent, so nothing changed: the next try begins with a new look at everything
                 _settle(execution, entry, Status.FAILED, problem.sentence, AGAIN)
@@ -217,6 +239,8 @@ def _settle(
 
 def _after_failed_step(execution: Execution, plan: Plan) -> bool:
     entry = _last(execution, Phase.APPLY)
+    if entry.status == Status.INTENDED and entry.begun:
+        return _go_on_later(execution, entry, plan)
     if entry.status == Status.INTENDED or AGAIN.items() <= entry.evidence.items():
         return _wait(execution, entry.detail)
     if entry.status == Status.UNKNOWN:
@@ -226,6 +250,16 @@ def _after_failed_step(execution: Execution, plan: Plan) -> bool:
     if entry.evidence.get("drifted"):
         return _end_as_stale(execution, entry.detail)
     return _end(execution, ExecutionState.FAILED, entry.detail)
+
+
+def _go_on_later(execution: Execution, entry: JournalEntry, plan: Plan) -> bool:
+    """A step takes its time. Each has as long as the plan gives the whole to get good."""
+    if timezone.now() < entry.started_at + timedelta(seconds=plan.deadline_seconds):
+        hand_back(execution, after=RETRY, cause=entry.detail)
+        return False
+    cause = f"{entry.title} was not done after {plan.deadline_seconds // 60} min. {entry.detail}"
+    _settle(execution, entry, Status.FAILED, cause)
+    return _take_back(execution, plan, cause)
 
 
 def _after_failed_revert(execution: Execution) -> bool:
@@ -273,7 +307,8 @@ def _cancel(execution: Execution, plan: Plan) -> bool:
 
 
 def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
-    if not plan.revert:
+    began = journal.began(execution)
+    if not plan.revert or any(step.final and step.id in began for step in plan.steps):
         return _ask_human(execution, f"{cause} {plan.no_revert}")
     journal.stop_observing(execution, cause)
     lifecycle.move(

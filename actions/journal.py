@@ -5,9 +5,10 @@ knows that the effect may have happened.
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import writer
@@ -70,8 +71,8 @@ def settle(
     with transaction.atomic():
         lifecycle.update(execution, {"fence": execution.fence})
         entry.status, entry.detail, entry.ended_at = status, redact_text(detail), timezone.now()
-        entry.evidence = redact(dict(evidence))
-        entry.save(update_fields=["status", "detail", "evidence", "ended_at"])
+        entry.evidence = {**(entry.evidence if entry.begun else {}), **_clean(evidence)}
+        entry.save(update_fields=["status", "begun", "detail", "evidence", "ended_at"])
         writer.record(
             Event(
                 VERBS[status], actor, f"{entry.title}: {detail}" if detail else entry.title, lifecycle.about(execution),
@@ -79,6 +80,18 @@ def settle(
             )
         )  # fmt: skip
         transaction.on_commit(lambda: bell.announce(execution.request_id))
+
+
+def go_on(execution: Execution, entry: JournalEntry, why: str, evidence: Mapping[str, Any]) -> None:
+    """Say how far a step is that is begun and not done. Raises `Lost`."""
+    with transaction.atomic():
+        lifecycle.update(execution, {"fence": execution.fence})
+        said = (entry.begun, entry.detail)
+        entry.begun, entry.detail = True, redact_text(why)
+        entry.evidence = {**entry.evidence, **_clean(evidence)}
+        entry.save(update_fields=["begun", "detail", "evidence"])
+        if said != (entry.begun, entry.detail):
+            transaction.on_commit(lambda: bell.announce(execution.request_id))
 
 
 def postpone(execution: Execution, entry: JournalEntry, why: str) -> None:
@@ -123,8 +136,22 @@ def stop_observing(execution: Execution, why: str) -> None:
 
 
 def anything_happened(execution: Execution) -> bool:
-    """Whether a step happened or may have happened: only `failed` says for certain that nothing changed."""
-    return execution.journal.filter(phase=JournalEntry.Phase.APPLY).exclude(status=JournalEntry.Status.FAILED).exists()
+    """Whether a step happened or may have happened: only `failed`, of one that had not begun, says that nothing changed."""
+    return _happened(execution).exists()
+
+
+def began(execution: Execution) -> set[str]:
+    """The steps that happened, or may have, as a whole or in part."""
+    return set(_happened(execution).values_list("step", flat=True))
+
+
+def _clean(evidence: Mapping[str, Any]) -> dict[str, Any]:
+    return cast("dict[str, Any]", redact(dict(evidence)))
+
+
+def _happened(execution: Execution) -> QuerySet[JournalEntry]:
+    applied = execution.journal.filter(phase=JournalEntry.Phase.APPLY)
+    return applied.exclude(status=JournalEntry.Status.FAILED, begun=False)
 
 
 def all_done(execution: Execution, steps: Collection[Step]) -> bool:

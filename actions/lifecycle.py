@@ -1,23 +1,35 @@
-"""The only writer of a request's and a run's state.
+"""The only writer of a request's, a run's and a grant's state.
 
 Every move is one conditional UPDATE that must hit exactly one row, with its audit event in the same transaction; whoever loses a
 race gets `Lost`, never a silent no-op. What may follow what is data, in `states.py`.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TypeVar
 
 from django.db import transaction
+from django.utils import timezone
 
 from audit import writer
 from audit.events import About, Actor, Event
 from audit.redact import redact
 
 from . import bell
-from .models import Execution, Request
-from .states import EXECUTION_MOVES, REQUEST_MOVES
+from .models import Execution, Grant, Hold, Request
+from .states import ENDED, EXECUTION_MOVES, GRANT_MOVES, REQUEST_MOVES, ExecutionState, GrantState, Move
 
-Row = TypeVar("Row", Request, Execution)
+Row = TypeVar("Row", Request, Execution, Grant)
+
+MOVES: dict[type[Request | Execution | Grant], dict[tuple[str, str], Move]] = {
+    Request: REQUEST_MOVES,
+    Execution: EXECUTION_MOVES,
+    Grant: GRANT_MOVES,
+}
+
+
+END_AGAIN = timedelta(seconds=30)
+"""After how long the end of a grant is tried again that failed."""
 
 
 class Lost(Exception):
@@ -28,7 +40,7 @@ class Impossible(Exception):
     """There is no such move."""
 
 
-def about(row: Request | Execution) -> About:
+def about(row: Request | Execution | Grant) -> About:
     request = row if isinstance(row, Request) else row.request
     return About(
         request=request.pk,
@@ -54,8 +66,7 @@ def move(
     An execution that is leased is moved only under its fence. Raises `Impossible` when no table has the move, `Lost` when another
     hand was faster.
     """
-    moves = REQUEST_MOVES if isinstance(row, Request) else EXECUTION_MOVES
-    step = moves.get((row.state, to))
+    step = MOVES[type(row)].get((row.state, to))
     if step is None:
         raise Impossible(f"{type(row).__name__} {row.pk} cannot go from {row.state} to {to}.")
     values = {"state": to, **(changes or {})}
@@ -65,10 +76,35 @@ def move(
         writer.record(
             Event(step.verb, actor, summary, about(row), {"from": str(before), "to": str(to), **(details or {})})
         )
+        if isinstance(row, Execution) and to in ENDED:
+            Hold.objects.filter(execution=row).delete()
+            _settle_grants(row, to, actor, summary)
         transaction.on_commit(lambda: bell.announce(about(row).request))
     for name, value in values.items():
         setattr(row, name, value)
     return row
+
+
+def _settle_grants(run: Execution, to: str, actor: Actor, why: str) -> None:
+    """What the end of a run means for a grant: it was taken back, or its end is done, or its end has to be tried again."""
+    now = timezone.now()
+    if to != ExecutionState.SUCCEEDED:
+        for mine in Grant.objects.filter(request=run.request, state=GrantState.ACTIVE):
+            move(
+                mine,
+                to=GrantState.ENDED,
+                actor=actor,
+                summary="it was taken back",
+                changes={"ended_at": now, "cause": why},
+            )
+    ended = Grant.objects.filter(endings=run.request, state=GrantState.ENDING).first()
+    if ended is None:
+        return
+    if to == ExecutionState.SUCCEEDED:
+        move(ended, to=GrantState.ENDED, actor=actor, summary=why[:400], changes={"ended_at": now, "cause": ""})
+    else:
+        again = {"cause": why, "next_try_at": now + END_AGAIN}
+        move(ended, to=GrantState.ACTIVE, actor=actor, summary=why[:400], changes=again)
 
 
 def update(row: Execution, changes: Mapping[str, object]) -> None:
@@ -78,8 +114,12 @@ def update(row: Execution, changes: Mapping[str, object]) -> None:
         setattr(row, name, value)
 
 
-def _update(row: Request | Execution, values: Mapping[str, object]) -> None:
-    if isinstance(row, Execution):  # what was observed or said outside may hold a credential; here it would be at rest
+def _update(row: Request | Execution | Grant, values: Mapping[str, object]) -> None:
+    if isinstance(row, Grant):
+        changed = Grant.objects.filter(pk=row.pk, state=row.state).update(**values)
+    elif isinstance(
+        row, Execution
+    ):  # what was observed or said outside may hold a credential; here it would be at rest
         safe = {name: redact(value) for name, value in values.items()}
         changed = Execution.objects.filter(pk=row.pk, state=row.state, fence=row.fence).update(**safe)
     else:

@@ -1,4 +1,4 @@
-"""A request, its run, and the run's journal.
+"""A request, its run, the run's journal, and what a run leaves: holds on targets, proof, logs.
 
 States change only through `lifecycle`. Plans are stored as the canonical text that was hashed, so that what an approver signed can
 be read back byte by byte.
@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import models
 
 from approvals.models import Round
-from inventory.models import Environment, Service, Workload
+from inventory.models import Environment, Node, Secret, Service, Workload
 
-from .states import HOLDS_TARGET, ExecutionState, RequestState
+from .states import ExecutionState, GrantState, RequestState
 
 
 class Request(models.Model):
@@ -22,6 +22,8 @@ class Request(models.Model):
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="requests")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="requests")
     workload = models.ForeignKey(Workload, null=True, on_delete=models.PROTECT, related_name="requests")
+    secret = models.ForeignKey(Secret, null=True, on_delete=models.PROTECT, related_name="requests")
+    node = models.ForeignKey(Node, null=True, on_delete=models.PROTECT, related_name="requests")
     target_key = models.CharField(max_length=128)
     target_label = models.CharField(max_length=400)
     params = models.JSONField()
@@ -38,6 +40,14 @@ class Request(models.Model):
     state = models.CharField(max_length=32, choices=RequestState.choices)
     stale_plan_text = models.TextField(blank=True, help_text="The plan made just before acting, when it differed")
     undo_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
+    ends = models.ForeignKey(
+        "Grant",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="endings",
+        help_text="The grant that this request ends",
+    )
+    activated_at = models.DateTimeField(null=True, help_text="When the requester said that the agreed access may begin")
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     planned_in_ms = models.PositiveIntegerField(default=0)
@@ -58,9 +68,22 @@ class Request(models.Model):
             models.Index(fields=["requester", "-created_at", "-id"], name="request_by_requester"),
             models.Index(fields=["-created_at", "-id"], name="request_page"),
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(workload=None, secret=None)
+                | models.Q(workload=None, node=None)
+                | models.Q(secret=None, node=None),
+                name="request_one_target",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"Request {self.pk}: {self.summary}"
+
+    @property
+    def row(self) -> Workload | Secret | Node | None:
+        """The inventory's row of what it acts on."""
+        return self.workload or self.secret or self.node
 
 
 class Execution(models.Model):
@@ -77,6 +100,9 @@ class Execution(models.Model):
     state = models.CharField(max_length=32, choices=ExecutionState.choices, default=ExecutionState.QUEUED)
     stamp = models.CharField(max_length=40, help_text="RFC 3339, chosen once: what an idempotent effect writes")
     run_after = models.DateTimeField()
+    waits_for = models.CharField(
+        max_length=8, blank=True, help_text='"start" or "value": what its requester has to do before it may begin'
+    )
     lease_until = models.DateTimeField(null=True)
     fence = models.PositiveBigIntegerField(default=0)
     attempts = models.PositiveIntegerField(default=0)
@@ -96,11 +122,6 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["target_key"], condition=models.Q(state__in=list(HOLDS_TARGET)), name="execution_one_per_target"
-            )
-        ]
         indexes = [
             models.Index(
                 fields=["run_after"],
@@ -135,6 +156,7 @@ class JournalEntry(models.Model):
     step = models.CharField(max_length=64, blank=True)
     title = models.CharField(max_length=300)
     status = models.CharField(max_length=16, choices=Status.choices)
+    begun = models.BooleanField(default=False, help_text="Part of it happened, even if it failed in the end")
     detail = models.TextField(blank=True)
     evidence = models.JSONField(default=dict)
     started_at = models.DateTimeField()
@@ -152,3 +174,93 @@ class JournalEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.phase} {self.step}: {self.status}"
+
+
+class Hold(models.Model):
+    """A target that a run has to itself, from its first step to its end. A chain holds several."""
+
+    target_key = models.CharField(max_length=128, unique=True)
+    execution = models.ForeignKey(Execution, on_delete=models.CASCADE, related_name="holds")
+
+    def __str__(self) -> str:
+        return f"{self.target_key} by execution {self.execution_id}"
+
+
+class Grant(models.Model):
+    """Access, or a temporary change, that has a start and an end. Its end is a request of its own, made by time or by a person."""
+
+    class Kind(models.TextChoices):
+        ACCESS = "access"
+        CHANGE = "change"
+
+    request = models.OneToOneField(Request, on_delete=models.PROTECT, related_name="grant")
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    target_key = models.CharField(max_length=128)
+    state = models.CharField(max_length=16, choices=GrantState.choices, default=GrantState.ACTIVE)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="ended_grants",
+        help_text="Empty: time did",
+    )
+    handle = models.JSONField(
+        default=dict, help_text="What it can be ended by: a lease, an accessor. Never a credential"
+    )
+    handed_over_at = models.DateTimeField(null=True)
+    next_try_at = models.DateTimeField(null=True, help_text="When its end is tried again, after an end that failed")
+    overdue_alarm_at = models.DateTimeField(null=True)
+    cause = models.TextField(blank=True, help_text="Why it has not ended, or how it did")
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["ends_at"], condition=models.Q(state__in=["active", "ending"]), name="grant_open"),
+            models.Index(fields=["target_key"], condition=models.Q(state="active"), name="grant_on_target"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Grant {self.pk} of request {self.request_id}, until {self.ends_at:%H:%M}"
+
+
+class Verified(models.Model):
+    """What a workload ran when a run of ours was seen to be good: where to go back to, and what may be promoted."""
+
+    workload = models.ForeignKey(Workload, on_delete=models.PROTECT, related_name="verified")
+    execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="verified")
+    template_hash = models.CharField(max_length=64)
+    images = models.JSONField(default=dict, help_text="Container to image, by digest where the cluster said it")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["execution", "workload"], name="verified_once_per_run")]
+        indexes = [models.Index(fields=["workload", "-at"], name="verified_of_workload")]
+
+    def __str__(self) -> str:
+        return f"{self.template_hash[:8]} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class RunLog(models.Model):
+    """What a task wrote, kept with its run. Redacted before it comes here."""
+
+    execution = models.ForeignKey(Execution, on_delete=models.PROTECT, related_name="logs")
+    pod = models.CharField(max_length=253)
+    container = models.CharField(max_length=63)
+    text = models.TextField()
+    truncated = models.BooleanField(
+        default=False, help_text="The beginning is missing: only the end of a long log is kept"
+    )
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pod", "container"]
+        constraints = [
+            models.UniqueConstraint(fields=["execution", "pod", "container"], name="run_log_one_per_container")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pod}/{self.container}"

@@ -3,6 +3,7 @@
 Nothing here changes anything outside: actions read and dry-run through the connector.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,29 +18,20 @@ from pydantic import ValidationError
 from audit.canonical import storable
 from connectors import registry as connectors
 from connectors.errors import Conflict, ConnectorError, Missing, Transient
-from connectors.kubernetes import OPERATORS, Identity, ObjectRef
-from inventory.models import Person, Workload
+from connectors.kubernetes import OPERATORS, Identity, KubernetesCluster
+from connectors.vault import VaultServer
+from inventory.models import Person
 
 from .errors import BadParams, CannotPlanNow
-from .protocol import CannotPlan, Option, Params, Plan, Run, Target, TargetKind, World, nobody_holds
+from .models import Grant
+from .protocol import CannotPlan, Option, Params, Plan, Run, Target, World, nobody_holds, plan_from
 from .registry import AnyAction
+from .states import GrantState
 
 MOST_PROBLEMS = 20
 """Somebody who sends a thousand wrong values is not helped by a thousand sentences."""
 
 CONFLICT_TRIES = 5
-
-
-def target_of(workload: Workload) -> Target:
-    return Target(
-        kind=TargetKind.WORKLOAD,
-        key=f"workload:{workload.uid}",
-        label=f"{workload.kind} {workload.namespace}/{workload.name}",
-        service=workload.service.slug,
-        environment=workload.environment.slug,
-        cluster=workload.cluster.name,
-        ref=ObjectRef(workload.kind, workload.namespace, workload.name, workload.uid),
-    )
 
 
 def identity_of(person: Person) -> Identity:
@@ -53,14 +45,44 @@ def world_for(
     run: Run | None = None,
     now: datetime | None = None,
     hold: Callable[[], None] = nobody_holds,
+    supplied: Mapping[str, str] | None = None,
 ) -> World:
-    """Raises `CannotPlanNow` when the target's cluster is not connected."""
+    """Raises `CannotPlanNow` when the target's cluster or vault is not connected."""
     try:
-        cluster = connectors.connection("kubernetes", target.cluster)
+        cluster = _cluster(target.cluster) if target.cluster else None
+        vault = _vault(target.vault)
     except Missing as problem:
         raise CannotPlanNow(f"{problem.sentence} Ask an administrator to connect it again.") from problem
     soak = settings.CONFIGURATION.soak_seconds
-    return World(cluster, identity_of(person), now or timezone.now(), soak, run, hold)
+    return World(
+        cluster, identity_of(person), now or timezone.now(), soak, run, hold, bao=vault, elsewhere=_elsewhere, supplied=supplied,
+        temporary=_temporary(target.key),
+    )  # fmt: skip
+
+
+def _temporary(target_key: str) -> tuple[Plan, ...]:
+    rows = Grant.objects.filter(target_key=target_key, kind=Grant.Kind.CHANGE, state=GrantState.ACTIVE)
+    texts = rows.order_by("starts_at", "pk").values_list("request__plan_text", flat=True)
+    return tuple(plan_from(json.loads(text)) for text in texts)
+
+
+def _cluster(name: str) -> KubernetesCluster:
+    return connectors.connection("kubernetes", name)
+
+
+def _vault(name: str) -> VaultServer | None:
+    """The target's; for what is in a cluster only, the one that is connected, to hand credentials over through."""
+    connected = connectors.names("vault")
+    if not name and not connected:
+        return None
+    return connectors.connection("vault", name or connected[0])
+
+
+def _elsewhere(name: str) -> KubernetesCluster:
+    try:
+        return _cluster(name)
+    except Missing as problem:
+        raise CannotPlan(f"{problem.sentence} Ask an administrator to connect it again.") from problem
 
 
 def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = False) -> Params:

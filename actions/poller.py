@@ -11,12 +11,14 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connections
 
-from . import claiming, execution, sweeping
+from . import claiming, execution, grants, sweeping
 
 log = structlog.get_logger(__name__)
 
 THREADS = 4
 SWEEP_EVERY = 5.0
+GRANTS_EVERY = 2.0
+"""Seconds; in a thread of its own, because a cluster that does not answer must not hold up what else time does."""
 PATIENCE = 60.0
 """Seconds that a process which ends gives its runs to come to a place where they can be handed back."""
 
@@ -30,7 +32,11 @@ def start() -> None:
         return
     _stop.clear()
     poll, lease = settings.CONFIGURATION.poll_seconds, settings.CONFIGURATION.lease_seconds
-    jobs = [(_drain, poll)] * THREADS + [(sweeping.sweep, SWEEP_EVERY), (claiming.keep_leases, lease / 3)]
+    jobs = [(_drain, poll)] * THREADS + [
+        (sweeping.sweep, SWEEP_EVERY),
+        (grants.end_due, GRANTS_EVERY),
+        (claiming.keep_leases, lease / 3),
+    ]
     for number, (job, pause) in enumerate(jobs):
         name = f"afterdeck-{job.__name__.strip('_')}-{number}"
         _threads.append(threading.Thread(target=_repeat, args=(job, pause), name=name, daemon=True))

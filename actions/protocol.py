@@ -1,8 +1,6 @@
 """The contract of an action: one Python file that plans, applies, verifies and takes back.
 
-Plans, steps and verdicts are frozen values. What is inside `Plan.content()` is what happens, and its digest is what an approver
-signs; `impact` and `numbers` are what we observed around it, shown to people and to the policy but outside the digest, because a
-pod more or less, which an autoscaler may add at any moment, does not change what would be done.
+Everything its author needs is imported from here; plans and their parts are in `plans`.
 """
 
 from abc import ABC, abstractmethod
@@ -10,22 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from audit.canonical import canonical_text, digest
-from connectors.kubernetes import Identity, KubernetesCluster, ObjectRef
+from connectors.kubernetes import Identity, KubernetesCluster
+from connectors.vault import VaultServer
+
+from .plans import Change, Impact, Line, Option, Plan, Step, Target, TargetKind, plan_from
+
+__all__ = [
+    "Action", "CannotPlan", "Change", "Drifted", "Ending", "HandOver", "Impact", "Line", "NotYet", "Option", "Outcome", "Params",
+    "Plan", "Risk", "Run", "Step", "StepFailed", "Target", "TargetKind", "Verdict", "World", "nobody_holds", "plan_from",
+]  # fmt: skip
 
 
 class Risk(IntEnum):
     LOW = 1
     MEDIUM = 2
     HIGH = 3
-
-
-class TargetKind(StrEnum):
-    WORKLOAD = "workload"
 
 
 class Params(BaseModel):
@@ -45,158 +46,19 @@ class Drifted(Exception):
     """Just before the effect, the object is no longer what was planned on. Nothing was changed; the text says what differs."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """What an action acts on, as values. `key` names the object for exclusivity, `ref` for the connector."""
+class NotYet(Exception):
+    """A step is begun and not done: it is done again soon, until the plan's deadline. No worker is held meanwhile.
 
-    kind: TargetKind
-    key: str
-    label: str
-    service: str
-    environment: str
-    cluster: str
-    ref: ObjectRef
-
-
-@dataclass(frozen=True)
-class Line:
-    """One changed field: `before` or `after` is empty when it is added or removed."""
-
-    path: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """What the server's dry run says would differ on one object."""
-
-    object: str
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Step:
-    """One effect. `verb` and `args` are read by the action's `apply`; `args` holds text, numbers, booleans and null only."""
-
-    id: str
-    title: str
-    verb: str
-    args: Mapping[str, str | int | bool | None] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Option:
-    """One value that can be chosen for a parameter now: what it is called, what is behind it, and since when there is such a one."""
-
-    value: str | int
-    label: str
-    meaning: str = ""
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Impact:
-    """One thing to know before signing: label, the number, a sentence of meaning. `worry` marks at most one or two."""
-
-    label: str
-    figure: str
-    meaning: str
-    worry: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The frozen answer to "what exactly would happen".
-
-    `preconditions` must still hold when it runs. `revert` is the inverse used when verification fails, empty when there is none
-    and `no_revert` says why. `soak_seconds` is how long the result must stay good; `deadline_seconds` how long it may take to get
-    there. `numbers` feeds the policy and is not signed.
+    `evidence` is kept with the step.
     """
 
-    action: str
-    target: Target
-    params: Mapping[str, Any]
-    summary: str
-    preconditions: Mapping[str, str | int | bool | None]
-    changes: tuple[Change, ...]
-    steps: tuple[Step, ...]
-    revert: tuple[Step, ...]
-    no_revert: str
-    undo: Mapping[str, Any] | None
-    no_undo: str
-    irreversible: tuple[str, ...]
-    eject: tuple[str, ...]
-    soak_seconds: int
-    deadline_seconds: int
-    numbers: Mapping[str, int | float] = field(default_factory=dict)
-    impact: tuple[Impact, ...] = ()
-
-    def content(self) -> dict[str, Any]:
-        """Everything that is signed, as JSON values."""
-        return {
-            "action": self.action,
-            "target": {
-                "kind": self.target.kind.value, "key": self.target.key, "label": self.target.label, "service": self.target.service,
-                "environment": self.target.environment, "cluster": self.target.cluster, "object": {
-                    "kind": self.target.ref.kind, "namespace": self.target.ref.namespace, "name": self.target.ref.name,
-                    "uid": self.target.ref.uid,
-                },
-            },
-            "params": dict(self.params),
-            "summary": self.summary,
-            "preconditions": dict(self.preconditions),
-            "changes": [
-                {"object": c.object, "lines": [{"path": x.path, "before": x.before, "after": x.after} for x in c.lines]}
-                for c in self.changes
-            ],
-            "steps": [_step(step) for step in self.steps],
-            "revert": [_step(step) for step in self.revert],
-            "no_revert": self.no_revert,
-            "undo": None if self.undo is None else dict(self.undo),
-            "no_undo": self.no_undo,
-            "irreversible": list(self.irreversible),
-            "eject": list(self.eject),
-            "soak_seconds": self.soak_seconds,
-            "deadline_seconds": self.deadline_seconds,
-        }  # fmt: skip
-
-    @property
-    def text(self) -> str:
-        return canonical_text(self.content())
-
-    @property
-    def digest(self) -> str:
-        return digest(self.content())
+    def __init__(self, sentence: str, evidence: Mapping[str, str | int] | None = None) -> None:
+        super().__init__(sentence)
+        self.evidence = dict(evidence or {})
 
 
-def _step(step: Step) -> dict[str, Any]:
-    return {"id": step.id, "title": step.title, "verb": step.verb, "args": dict(step.args)}
-
-
-def plan_from(content: Mapping[str, Any]) -> Plan:
-    """Rebuild a plan from its stored content. What was observed around it is not part of it."""
-    target = content["target"]
-    return Plan(
-        action=content["action"],
-        target=Target(
-            TargetKind(target["kind"]), target["key"], target["label"], target["service"], target["environment"],
-            target["cluster"], ObjectRef(**target["object"]),
-        ),
-        params=content["params"],
-        summary=content["summary"],
-        preconditions=content["preconditions"],
-        changes=tuple(Change(c["object"], tuple(Line(**line) for line in c["lines"])) for c in content["changes"]),
-        steps=tuple(Step(**step) for step in content["steps"]),
-        revert=tuple(Step(**step) for step in content["revert"]),
-        no_revert=content["no_revert"],
-        undo=content["undo"],
-        no_undo=content["no_undo"],
-        irreversible=tuple(content["irreversible"]),
-        eject=tuple(content["eject"]),
-        soak_seconds=content["soak_seconds"],
-        deadline_seconds=content["deadline_seconds"],
-    )  # fmt: skip
+class StepFailed(Exception):
+    """A step is begun and will not get there. What was done is taken back; the text says why."""
 
 
 class Outcome(StrEnum):
@@ -211,12 +73,14 @@ class Verdict:
 
     The engine does the soak: `OK` must hold for `soak_seconds`, `WAIT` starts it again, `FAILED` ends it. An action that wants a
     dip during the soak to count as failure sees in `world.run.good_since` that the soak has begun. `evidence` is shown and kept:
-    short names to text or numbers. `sentence` is what a person reads first.
+    short names to text or numbers. `sentence` is what a person reads first. `proof` says what a workload runs that was seen to be
+    good, so that it can be gone back to and promoted: `{"template": hash, "images": {container: image}}`.
     """
 
     outcome: Outcome
     sentence: str
     evidence: Mapping[str, str | int] = field(default_factory=dict)
+    proof: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -239,20 +103,50 @@ def nobody_holds() -> None:
     """While planning there is no run to hold."""
 
 
+def nowhere_else(name: str) -> KubernetesCluster:
+    raise CannotPlan(f"The cluster {name} is not connected here. Ask an administrator to connect it.")
+
+
 @dataclass(frozen=True)
 class World:
-    """The outside, as an action may use it: a cluster, the person to act as, the time, and how long a result must stay good.
+    """The outside, as an action may use it: a cluster, a vault, the person to act as, the time, how long a result must stay good.
 
     `hold` is called between the read that decides and the write: it raises when the run was taken from this worker meanwhile. The
-    read's resource version is then older than that check, so a write of whoever took the run makes ours a conflict.
+    read's resource version is then older than that check, so a write of whoever took the run makes ours a conflict. `supplied` are
+    values that a person typed for this one step; they are in memory and nowhere else. `temporary` are the plans of the changes that
+    are in force on the target for a while, oldest first.
     """
 
-    cluster: KubernetesCluster
+    kubernetes: KubernetesCluster | None
     person: Identity
     now: datetime
     soak_seconds: int = 30
     run: Run | None = None
     hold: Callable[[], None] = nobody_holds
+    bao: VaultServer | None = None
+    elsewhere: Callable[[str], KubernetesCluster] = nowhere_else
+    supplied: Mapping[str, str] | None = field(default=None, repr=False)
+    temporary: Sequence[Plan] = ()
+
+    @property
+    def cluster(self) -> KubernetesCluster:
+        """Raises `CannotPlan` when the target has none."""
+        if self.kubernetes is None:
+            raise CannotPlan("Nothing in a connected cluster belongs to this.")
+        return self.kubernetes
+
+    @property
+    def vault(self) -> VaultServer:
+        """The target's vault; for targets without one, the vault that is connected. Raises `CannotPlan` when none is."""
+        if self.bao is None:
+            raise CannotPlan("No vault is connected. Ask an administrator to connect one.")
+        return self.bao
+
+    def cluster_named(self, name: str) -> KubernetesCluster:
+        """Raises `CannotPlan` when there is none of that name."""
+        if self.kubernetes is not None and self.kubernetes.name == name:
+            return self.kubernetes
+        return self.elsewhere(name)
 
     @property
     def current_run(self) -> Run:
@@ -260,6 +154,23 @@ class World:
         if self.run is None:
             raise LookupError("There is no run while planning.")
         return self.run
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What ends a grant: an action and its parameters."""
+
+    action: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class HandOver:
+    """A credential on its way to the one who may have it. `value` is never kept; `handle` is, to end it by: a lease, an accessor."""
+
+    kind: str
+    value: Mapping[str, str] = field(repr=False)
+    handle: Mapping[str, str | int] = field(default_factory=dict)
 
 
 class Action(ABC, Generic[P]):
@@ -271,6 +182,10 @@ class Action(ABC, Generic[P]):
     risk: ClassVar[Risk]
     target: ClassVar[TargetKind] = TargetKind.WORKLOAD
     kinds: ClassVar[tuple[str, ...]]
+    listed: ClassVar[bool] = True
+    """Whether people are offered it. What is not listed is only reached as the undo or the end of something else."""
+    gives_access: ClassVar[bool] = False
+    """Whether what it does, with `lasts_seconds`, is somebody's access, which must end, or a change, which may be left as it is."""
     params: type[P]
 
     @abstractmethod
@@ -300,3 +215,31 @@ class Action(ABC, Generic[P]):
     @abstractmethod
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
         """Compare what is observed now with what was there before."""
+
+    def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
+        """What the requester has to do before an agreed run begins: `start` it, because its time counts from then, or hand in a
+        `value` that may be kept nowhere, for the first step.
+        """
+        return ""
+
+    def ending(self, plan: Plan, others: Sequence[Plan]) -> Ending | None:
+        """What the end of a grant does. `others` are the plans of the grants on the same target that go on, oldest first.
+
+        `None` when nothing is left to do, because one of them holds what this one held. The parameters of what ends *access* get
+        `Grant.handle` besides: the mark of the run that gave it, and what a credential left.
+        """
+        if plan.undo is None:
+            return None
+        return Ending(plan.undo_action or plan.action, plan.undo)
+
+    def hand_over(self, plan: Plan, handle: Mapping[str, str | int], ends_at: datetime, world: World) -> HandOver:
+        """Make the credential of a grant, for the person who asked, now. Only of actions that give access by one.
+
+        `handle` is what is kept of the grant: the mark of its run, and what the last credential left. An earlier one is ended first,
+        unless the end of the grant does that. Raises `CannotPlan` when there is none to give.
+        """
+        raise CannotPlan(f"{self.title} gives no credential: what was asked for is there already.")
+
+    def revoke(self, plan: Plan, handle: Mapping[str, str | int], world: World) -> None:
+        """End a credential that was made and that nobody has got, where the end of the grant would not end it along."""
+        return

@@ -13,13 +13,16 @@ from approvals.models import Round, Vote
 from inventory import queries as inventory
 from inventory.models import Person, Service, Team, Workload
 
-from .models import Execution, Request
+from .models import Execution, Hold, Request
 from .states import ACTIVE, ExecutionState, RequestState
 
 RELATED = (
     "service__team",
     "environment",
     "workload__cluster",
+    "secret__vault",
+    "secret__service",
+    "node__cluster__service",
     "requester",
     "round",
     "execution",
@@ -165,8 +168,8 @@ def last_changes(services: list[Service]) -> dict[int, Request]:
 def active_on(workloads: list[Workload]) -> dict[str, Execution]:
     """The run that holds each target, by target key."""
     keys = [f"workload:{workload.uid}" for workload in workloads]
-    rows = Execution.objects.filter(target_key__in=keys, state__in=ACTIVE).select_related("request")
-    return {row.target_key: row for row in rows}
+    rows = Hold.objects.filter(target_key__in=keys, execution__state__in=ACTIVE).select_related("execution__request")
+    return {row.target_key: row.execution for row in rows}
 
 
 @dataclass(frozen=True)
@@ -247,10 +250,10 @@ def ended_today(person: Person) -> int:
     )
 
 
-def usual_plan_ms(action: str, cluster_id: int) -> int | None:
-    """The median time that planning this action on that cluster took, of the last 20 requests."""
+def usual_plan_ms(action: str, service_id: int) -> int | None:
+    """The median time that planning this action for that service took, of the last 20 requests."""
     spans = list(
-        Request.objects.filter(action=action, workload__cluster=cluster_id)
+        Request.objects.filter(action=action, service=service_id)
         .order_by("-id")
         .values_list("planned_in_ms", flat=True)[:20]
     )

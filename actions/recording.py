@@ -9,12 +9,12 @@ from approvals.facts import Ruling
 from approvals.services import VoteRefused
 from audit import writer
 from audit.events import SYSTEM, About, Actor, Event
-from inventory.models import Workload
 
 from . import lifecycle
 from .errors import NotAllowed
 from .models import Request
 from .states import RequestState
+from .targets import Row
 
 
 def created(request: Request, ruling: Ruling, actor: Actor) -> None:
@@ -37,12 +37,12 @@ def created(request: Request, ruling: Ruling, actor: Actor) -> None:
         writer.record(Event("request.approved", SYSTEM, "nobody had to be asked", about, {"rules": rules}))
 
 
-def plan_refused(actor: Actor, action: str, target: int, workload: Workload | None, problem: str) -> None:
+def plan_refused(actor: Actor, action: str, row: Row | None, problem: str) -> None:
     about = About(
         action=action,
-        service=workload.service.slug if workload else "",
-        environment=workload.environment.slug if workload else "",
-        target=str(workload) if workload else str(target),
+        service=row.service.slug if row and row.service else "",
+        environment=row.environment.slug if row and row.environment else "",
+        target=str(row) if row else "",
     )
     with transaction.atomic():
         writer.record(Event("plan.refused", actor, problem[:400], about))

@@ -1,7 +1,7 @@
 """Gathers the typed facts a policy sees about one plan, and asks the policy."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 from django.conf import settings
@@ -25,6 +25,7 @@ from .models import Request
 from .protocol import Plan, plan_from
 from .registry import AnyAction
 from .states import ExecutionState
+from .targets import Row, environment_of, service_of
 
 OWNING_TEAM_APPROVERS = "owning-team-approvers"
 
@@ -59,7 +60,7 @@ def standing_of(person: Person, service: Service) -> Standing:
 
 def rule(
     action: AnyAction,
-    workload: Workload,
+    row: Row,
     person: Person,
     now: datetime,
     plan: Plan | None = None,
@@ -67,19 +68,19 @@ def rule(
     standing: Standing | None = None,
 ) -> Ruling:
     """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
-    return policy.evaluate(facts_about(action, workload, person, now, plan, undo_of, standing), current_policy())
+    return policy.evaluate(facts_about(action, row, person, now, plan, undo_of, standing), current_policy())
 
 
 def facts_about(
     action: AnyAction,
-    workload: Workload,
+    row: Row,
     person: Person,
     now: datetime,
     plan: Plan | None,
     undo_of: Request | None,
     standing: Standing | None = None,
 ) -> Facts:
-    service, environment = workload.service, workload.environment
+    service, environment = service_of(row), environment_of(row)
     team = service.team
     stands = standing or standing_of(person, service)
     return Facts(
@@ -90,11 +91,11 @@ def facts_about(
             service=service.slug,
             team=team.slug if team else "nobody",
             tier=service.tier,
-            managed_by=workload.managed_by,
+            managed_by=row.managed_by if isinstance(row, Workload) else "",
             self_heals=bool(plan and plan.numbers.get("self_heals")),
         ),
         environment=EnvironmentFacts(environment.slug, environment.criticality),
-        plan=_numbers(plan, workload),
+        plan=_numbers(plan, row),
         context=_context(undo_of, plan, person, now),
         now=now,
         requester_identity=person.identity,
@@ -102,18 +103,14 @@ def facts_about(
     )
 
 
-def _numbers(plan: Plan | None, workload: Workload) -> PlanFacts:
+def _numbers(plan: Plan | None, row: Row) -> PlanFacts:
+    """Every number of the plan that the policy has a name for. Without a plan: the least that could happen."""
     if plan is None:
-        return PlanFacts(pods=workload.wanted, replicas_before=workload.wanted, replicas_after=max(1, workload.wanted))
-    numbers = plan.numbers
-    return PlanFacts(
-        objects=len(plan.changes),
-        pods=int(numbers.get("pods", 0)),
-        replicas_before=int(numbers.get("replicas_before", 0)),
-        replicas_after=int(numbers.get("replicas_after", 0)),
-        percent=float(numbers.get("percent", 0.0)),
-        unavailable=int(numbers.get("unavailable", 0)),
-    )
+        wanted = row.wanted if isinstance(row, Workload) else 0
+        return PlanFacts(pods=wanted, replicas_before=wanted, replicas_after=max(1, wanted))
+    blank = PlanFacts(objects=len(plan.changes))
+    told = [each.name for each in fields(PlanFacts) if each.name in plan.numbers]
+    return replace(blank, **{name: type(getattr(blank, name))(plan.numbers[name]) for name in told})
 
 
 def _context(undo_of: Request | None, plan: Plan | None, person: Person, now: datetime) -> ContextFacts:

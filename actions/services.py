@@ -3,50 +3,36 @@
 Every function names its actor, refuses with a sentence (`errors`), and writes its change and its audit event in one transaction.
 """
 
-import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from contextlib import suppress
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.facts import Effect, Ruling
+from approvals.facts import Effect
 from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
 from audit.events import SYSTEM, Actor, ActorKind, Event
 from inventory import queries as inventory
-from inventory.models import Person, Workload
+from inventory.models import Person
 
-from . import bell, lifecycle, recording
+from . import admission, bell, lifecycle, recording, targets
+from .admission import Preview, stored_plan
 from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
 from .lifecycle import Lost
-from .models import Execution, Request
-from .planning import make_plan, read_params, target_of, world_for
-from .protocol import Params, Plan, plan_from
+from .models import Execution, Grant, Request
+from .planning import make_plan, read_params, world_for
+from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
 from .ruling import rule
 from .states import ENDED, WITHOUT_EFFECT, ExecutionState, RequestState
 
 MAX_REASON = 2000
 MAX_KEY = 64
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What would be asked for: the plan, the policy's answer to it, and how long planning took."""
-
-    action: AnyAction
-    workload: Workload
-    params: Params
-    plan: Plan
-    ruling: Ruling
-    planned_in_ms: int
 
 
 def actor_of(person: Person) -> Actor:
@@ -62,18 +48,19 @@ def preview(
     from_form: bool = False,
     undo_of: Request | None = None,
 ) -> Preview:
-    """Plan and ask the policy, without writing anything. `target` is a workload's id.
+    """Plan and ask the policy, without writing anything. `target` is the id of the action's kind of target, such as a workload's.
 
     Raises `NotFound`, `BadParams`, `CannotPlanNow`.
     """
-    chosen, workload = _action(action), _workload(actor, target)
+    chosen = _action(action, undo_of)
+    row = targets.find(chosen.target, actor, target)
     values = read_params(chosen, params, from_form=from_form)
     started = time.monotonic()
     now = timezone.now()
-    goal = target_of(workload)
+    goal = targets.target_of(row)
     plan = make_plan(chosen, goal, values, world_for(goal, actor, now=now))
     took = int((time.monotonic() - started) * 1000)
-    return Preview(chosen, workload, values, plan, rule(chosen, workload, actor, now, plan, undo_of), took)
+    return Preview(chosen, row, values, plan, rule(chosen, row, actor, now, plan, undo_of), took)
 
 
 def submit(
@@ -120,15 +107,13 @@ def _submit(
     try:
         seen = preview(actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of)
     except CannotPlanNow as problem:
-        recording.plan_refused(actor_of(actor), action, target, _visible(actor, target), str(problem))
+        recording.plan_refused(actor_of(actor), action, _find(action, actor, target), str(problem))
         raise
     if digest is not None and digest != seen.plan.digest:
         raise PlanChanged("What would happen has changed since you looked. Look at the new plan below, then ask again.")
     try:
         with transaction.atomic():
-            request = _create(seen, actor, text, entrance, undo_of, key)
-            if seen.ruling.effect is Effect.ALLOW:
-                _queue(request, request.created_at)
+            request = admission.admit(seen, actor, text, entrance, actor=actor_of(actor), undo_of=undo_of, key=key)
     except IntegrityError:
         if earlier := _made_before(key):
             return earlier  # the twin of this submission was faster
@@ -161,7 +146,7 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
                     request, to=RequestState.APPROVED, actor=SYSTEM, changes={"decided_at": now},
                     summary=f"{count} of {_wanted(request)} agreed", details={"digest": request.digest},
                 )  # fmt: skip
-                _queue(request, now)
+                admission.queue(request, now)
             elif outcome is Outcome.REJECTED:
                 lifecycle.move(
                     request, to=RequestState.REJECTED, actor=actor_of(actor), changes={"decided_at": now},
@@ -240,18 +225,15 @@ def undo(
     """Ask for the deliberate inverse of a run that succeeded. Raises what `submit` raises, and `TooLate`."""
     if earlier := _made_before(_key(actor, submission_key)):
         return earlier
-    params = undo_params(request)
-    workload = request.workload
-    if workload is None:
-        raise TooLate("What this acted on is gone.")
+    way_back = undo_of(request)
     return _submit(
-        actor=actor, action=request.action, target=workload.pk, params=params, reason=reason, entrance=entrance, digest=digest,
-        from_form=False, undo_of=request, submission_key=submission_key,
+        actor=actor, action=way_back.action, target=targets.row_of(request).pk, params=way_back.params, reason=reason,
+        entrance=entrance, digest=digest, from_form=False, undo_of=request, submission_key=submission_key,
     )  # fmt: skip
 
 
-def undo_params(request: Request) -> Mapping[str, Any]:
-    """The parameters of the inverse. Raises `TooLate` with the reason when there is none."""
+def undo_of(request: Request) -> Ending:
+    """The inverse: an action and its parameters. Raises `TooLate` with the reason when there is none."""
     execution = Execution.objects.filter(request=request).first()
     if execution is None or execution.state != ExecutionState.SUCCEEDED:
         raise TooLate("Only a run that succeeded can be undone.")
@@ -261,7 +243,9 @@ def undo_params(request: Request) -> Mapping[str, Any]:
     under_way = request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED])
     if under_way.exclude(execution__state__in=WITHOUT_EFFECT).exists():
         raise TooLate("This is being undone, or was undone already.")
-    return plan.undo
+    if Grant.objects.filter(request=request).exists():
+        raise TooLate("This ends by itself. To end it now, give it back.")
+    return Ending(plan.undo_action or plan.action, plan.undo)
 
 
 def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Execution:
@@ -290,26 +274,20 @@ def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Exec
         raise TooLate("This run does not wait for a person any more.") from late
 
 
-def stored_plan(request: Request) -> Plan:
-    return plan_from(json.loads(request.plan_text))
-
-
-def _action(action_id: str) -> AnyAction:
+def _action(action_id: str, undo_of: Request | None = None) -> AnyAction:
     try:
-        return action_named(action_id)
+        chosen = action_named(action_id)
     except UnknownAction as unknown:
         raise NotFound(str(unknown)) from unknown
+    if not chosen.listed and undo_of is None:
+        raise NotFound(f"{chosen.title} is only done as the end of something else. Give that back, or undo it.")
+    return chosen
 
 
-def _workload(person: Person, target: int) -> Workload:
-    workload = _visible(person, target)
-    if workload is None:
-        raise NotFound("There is no such workload, or you may not see it. Ask the team that owns it.")
-    return workload
-
-
-def _visible(person: Person, target: int) -> Workload | None:
-    return inventory.workloads_visible_to(person).filter(pk=target).first()
+def _find(action_id: str, person: Person, target: int) -> targets.Row | None:
+    with suppress(NotFound, UnknownAction):
+        return targets.find(action_named(action_id).target, person, target)
+    return None
 
 
 def _key(actor: Person, submission_key: str | None) -> str | None:
@@ -329,68 +307,6 @@ def _reason(reason: str) -> str:
     if len(text) > MAX_REASON:
         raise BadParams({"reason": [f"At most {MAX_REASON} characters; these are {len(text)}. Link the rest."]})
     return text
-
-
-def _create(
-    seen: Preview, actor: Person, reason: str, entrance: str, undo_of: Request | None, key: str | None
-) -> Request:
-    now = timezone.now()
-    state = {
-        Effect.ALLOW: RequestState.APPROVED, Effect.NEEDS: RequestState.AWAITING_APPROVAL, Effect.DENY: RequestState.DENIED,
-    }[seen.ruling.effect]  # fmt: skip
-    asked = None
-    if seen.ruling.effect is Effect.NEEDS:
-        expiry = now + timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
-        asked = approvals.open_round(
-            digest=seen.plan.digest, requester_identity=actor.identity, requirements=seen.ruling.requirements, now=now,
-            expires_at=expiry,
-        )  # fmt: skip
-    request = Request.objects.create(
-        action=seen.action.id,
-        service=seen.workload.service,
-        environment=seen.workload.environment,
-        workload=seen.workload,
-        target_key=seen.plan.target.key,
-        target_label=seen.plan.target.label,
-        params=seen.params.model_dump(mode="json"),
-        summary=seen.plan.summary,
-        reason=reason,
-        entrance=entrance,
-        requester=actor,
-        plan_text=seen.plan.text,
-        digest=seen.plan.digest,
-        impact=[asdict(item) for item in seen.plan.impact],
-        ruling=asdict(seen.ruling),
-        risk=int(seen.action.risk),
-        round=asked,
-        state=state,
-        undo_of=undo_of,
-        created_at=now,
-        decided_at=None if asked else now,
-        planned_in_ms=seen.planned_in_ms,
-        submission_key=key,
-    )
-    recording.created(request, seen.ruling, actor_of(actor))
-    transaction.on_commit(lambda: bell.announce(request.pk))
-    return request
-
-
-def _queue(request: Request, now: datetime) -> Execution:
-    """Put the run in line. Its stamp is chosen here, once, so that whoever repeats a step writes the same."""
-    execution = Execution.objects.create(
-        request=request,
-        target_key=request.target_key,
-        stamp=now.isoformat(timespec="seconds"),
-        run_after=now,
-        queued_at=now,
-    )
-    writer.record(
-        Event(
-            "execution.queued", SYSTEM, "in line for a worker", lifecycle.about(execution), {"stamp": execution.stamp}
-        )
-    )
-    transaction.on_commit(lambda: bell.ring(execution.pk))
-    return execution
 
 
 def _wanted(request: Request) -> int:

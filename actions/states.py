@@ -1,4 +1,4 @@
-"""Every state a request and a run can be in, and every move between them: data, not code.
+"""Every state a request, a run and a grant can be in, and every move between them: data, not code.
 
 `lifecycle.move` refuses whatever is not in these tables; the diagram in docs/architecture.md is generated from them by
 `manage.py states`.
@@ -30,6 +30,12 @@ class ExecutionState(models.TextChoices):
     FAILED = "failed", "Failed"
     CANCELLED = "cancelled", "Cancelled"
     NEEDS_HUMAN = "needs_human", "Needs human"
+
+
+class GrantState(models.TextChoices):
+    ACTIVE = "active", "Active"
+    ENDING = "ending", "Ending"
+    ENDED = "ended", "Ended"
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,13 @@ ACTIVE = (E.RUNNING, E.WAITING, E.VERIFYING, E.REVERTING)
 
 HOLDS_TARGET = (*ACTIVE, E.NEEDS_HUMAN)
 """States in which no other run may touch the target: until a person has looked, nobody knows what is true."""
+
+GRANT_MOVES: dict[tuple[str, str], Move] = {
+    (GrantState.ACTIVE, GrantState.ENDING): Move("grant.ending", "its time is over, or it was given back"),
+    (GrantState.ENDING, GrantState.ACTIVE): Move("grant.still_there", "its end failed; it is tried again"),
+    (GrantState.ENDING, GrantState.ENDED): Move("grant.ended", "what it gave is gone"),
+    (GrantState.ACTIVE, GrantState.ENDED): Move("grant.ended", "nothing was left to take away"),
+}
 
 WITHOUT_EFFECT = (E.FAILED, E.CANCELLED, E.REVERTED)
 """Ends after which things are as they were before."""

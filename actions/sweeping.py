@@ -13,7 +13,7 @@ from approvals.models import Round
 from audit import writer
 from audit.events import SYSTEM, Event
 
-from . import lifecycle
+from . import grants, lifecycle
 from .lifecycle import Lost
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -32,6 +32,7 @@ def sweep() -> None:
     _expire()
     _leave_the_line()
     _alarm()
+    grants.alarm()
 
 
 def _expire() -> None:
@@ -70,8 +71,10 @@ def _leave_the_line() -> None:
 
 def _alarm() -> None:
     now = timezone.now()
-    unattended = Q(state__in=[*ACTIVE, ExecutionState.QUEUED], run_after__lt=now - LATE)
-    behind_others = Q(state=ExecutionState.QUEUED, queued_at__lt=now - LONG_IN_LINE)
+    unattended = Q(state__in=[*ACTIVE, ExecutionState.QUEUED], run_after__lt=now - LATE) & ~Q(
+        state=ExecutionState.QUEUED, waits_for__in=["start", "value"]
+    )
+    behind_others = Q(state=ExecutionState.QUEUED, waits_for="", queued_at__lt=now - LONG_IN_LINE)
     late = Execution.objects.filter(unattended | behind_others, overdue_alarm_at=None).select_related(
         "request__service", "request__environment"
     )

@@ -1,15 +1,16 @@
 """The soak: turns single observations into an answer, for as long as the plan says, without sleeping on a slot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 
 from connectors.errors import ConnectorError, Missing
 
 from . import bell, journal, lifecycle
-from .models import Execution, JournalEntry
+from .models import Execution, JournalEntry, Verified
 from .protocol import Outcome, Plan, Verdict, World
 
 INTERVAL = timedelta(seconds=1)
@@ -28,6 +29,7 @@ class Result:
     again: bool = False
     good: bool = False
     blind: bool = False
+    proof: Mapping[str, Any] | None = None
 
 
 def good_since(execution: Execution) -> datetime | None:
@@ -68,7 +70,7 @@ def observe(
         return Result(verdict.sentence, again=True)
     since = good_since(execution) or now
     if (now - since).total_seconds() >= soak:
-        return _close(execution, phase, Result(verdict.sentence, good=True), verdict)
+        return _close(execution, phase, Result(verdict.sentence, good=True, proof=verdict.proof), verdict)
     _remember(execution, phase, verdict, since, soak)
     return Result(verdict.sentence, again=True)
 
@@ -100,3 +102,15 @@ def _close(execution: Execution, phase: JournalEntry.Phase, result: Result, verd
     status = JournalEntry.Status.DONE if result.good else JournalEntry.Status.FAILED
     journal.observe(execution, phase, TITLES[phase], status, verdict.sentence, verdict.evidence)
     return result
+
+
+def keep_proof(execution: Execution, proof: Mapping[str, Any] | None) -> None:
+    """Write down what a workload runs that was just seen to be good, in the transaction that says so."""
+    workload = execution.request.workload
+    if proof is None or workload is None:
+        return
+    Verified.objects.get_or_create(
+        execution=execution,
+        workload=workload,
+        defaults={"template_hash": proof["template"], "images": dict(proof["images"]), "at": timezone.now()},
+    )

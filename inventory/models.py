@@ -86,7 +86,13 @@ class Connection(models.Model):
 
 
 class Cluster(Connection):
-    pass
+    service = models.ForeignKey(
+        "Service",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="clusters",
+        help_text="What its nodes belong to, so that they have an owner as everything else has",
+    )
 
 
 class Vault(Connection):
@@ -161,6 +167,13 @@ class Secret(models.Model):
     path = models.CharField(max_length=512)
     kind = models.CharField(max_length=16, choices=Kind.choices)
     service = models.ForeignKey(Service, null=True, on_delete=models.SET_NULL, related_name="secrets")
+    environment = models.ForeignKey(
+        Environment,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="secrets",
+        help_text="The most critical one of those who read it: a secret itself is in none",
+    )
     consumers = models.ManyToManyField(Workload, related_name="secrets", blank=True)
     version = models.PositiveIntegerField(null=True)
     rotated_at = models.DateTimeField(null=True)
@@ -174,6 +187,42 @@ class Secret(models.Model):
 
     def __str__(self) -> str:
         return f"{self.mount}/{self.path}"
+
+
+class Node(models.Model):
+    """A machine of a cluster, as last seen."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="nodes")
+    name = models.CharField(max_length=253)
+    uid = models.CharField(max_length=64)
+    environment = models.ForeignKey(
+        Environment,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="nodes",
+        help_text="The most critical one of its cluster",
+    )
+    ready = models.BooleanField(default=False)
+    schedulable = models.BooleanField(default=True)
+    version = models.CharField(max_length=64, blank=True)
+    cpu = models.CharField(max_length=32, blank=True, help_text="Allocatable, as Kubernetes writes it")
+    memory = models.CharField(max_length=32, blank=True)
+    pods = models.PositiveIntegerField(default=0)
+    trouble = models.CharField(max_length=300, blank=True)
+    seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["cluster__name", "name"]
+        constraints = [models.UniqueConstraint(fields=["cluster", "uid"], name="node_one_row_per_uid")]
+
+    def __str__(self) -> str:
+        return f"Node {self.name}"
+
+    @property
+    def service(self) -> Service | None:
+        """Its cluster's."""
+        return self.cluster.service
 
 
 class Sample(models.Model):

@@ -14,7 +14,7 @@ from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Cast, Lower
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
-from .models import Person, Secret, Service, Team, Workload
+from .models import Node, Person, Secret, Service, Team, Workload
 
 VIEW, ASK = "view_service", "ask_service"
 
@@ -35,6 +35,21 @@ def workloads_visible_to(person: Person) -> QuerySet[Workload]:
     if person.has_perm(f"inventory.{VIEW}"):
         return rows
     return rows.filter(service__in=services_visible_to(person))
+
+
+def secrets_visible_to(person: Person) -> QuerySet[Secret]:
+    """That they exist, never what they are. One that belongs to no service is shown to nobody here."""
+    rows = Secret.objects.select_related("vault", "service__team__group", "environment").exclude(service=None)
+    if person.has_perm(f"inventory.{VIEW}"):
+        return rows
+    return rows.filter(service__in=services_visible_to(person))
+
+
+def nodes_visible_to(person: Person) -> QuerySet[Node]:
+    rows = Node.objects.select_related("cluster__service__team__group", "environment").exclude(cluster__service=None)
+    if person.has_perm(f"inventory.{VIEW}"):
+        return rows
+    return rows.filter(cluster__service__in=services_visible_to(person))
 
 
 def my_services(person: Person) -> QuerySet[Service]:

@@ -27,7 +27,7 @@ class Body(BaseModel):
 
 
 class PreviewBody(Body):
-    target: Id = Field(description="The id of a workload")
+    target: Id = Field(description="The id of what it acts on: a workload, a secret or a node, as the action says")
     params: dict[str, Any] = Field(default={}, description="The action's parameters; see its schema")
 
 

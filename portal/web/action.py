@@ -17,14 +17,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from actions import planning, queries, registry, ruling, services
+from actions import planning, queries, registry, ruling, services, targets
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
-from actions.protocol import Option
+from actions.protocol import Option, TargetKind
 from actions.registry import AnyAction
+from actions.targets import Row
 from approvals.facts import Ruling
-from inventory import queries as inventory
-from inventory.models import Person, Workload
+from inventory.models import Environment, Node, Person, Secret, Service, Workload
 
 from . import fields, plans
 from .door import signed_in
@@ -42,7 +42,7 @@ class NotLookedAt(PlanChanged):
 
 @dataclass(frozen=True)
 class Place:
-    """One workload that the action could act on; `label` is its environment, with its name where there are several."""
+    """One target that the action could act on; `label` is its environment, with its name where there are several."""
 
     label: str
     href: str
@@ -87,40 +87,68 @@ class Draft:
 
 @dataclass(frozen=True)
 class Goal:
-    """What the form is about: this action on this workload, perhaps as the inverse of an earlier request."""
+    """What the form is about: this action on this target, perhaps as the inverse of an earlier request."""
 
     action: AnyAction
-    workload: Workload
+    row: Row
     places: tuple[Place, ...]
     undo_of: Request | None
 
     @property
+    def service(self) -> Service:
+        return targets.service_of(self.row)
+
+    @property
+    def environment(self) -> Environment:
+        return targets.environment_of(self.row)
+
+    @property
+    def outside(self) -> str:
+        """Where it is: the cluster or the vault that is asked for the plan."""
+        return self.row.vault.name if isinstance(self.row, Secret) else self.row.cluster.name
+
+    @property
+    def workload(self) -> Workload | None:
+        return self.row if isinstance(self.row, Workload) else None
+
+    @property
+    def secret(self) -> Secret | None:
+        return self.row if isinstance(self.row, Secret) else None
+
+    @property
+    def node(self) -> Node | None:
+        return self.row if isinstance(self.row, Node) else None
+
+    @property
     def not_ready(self) -> int:
-        return max(0, self.workload.wanted - self.workload.ready)
+        return max(0, self.workload.wanted - self.workload.ready) if self.workload else 0
 
     @property
     def room(self) -> int:
         """How many pods more an autoscaler could start."""
+        if self.workload is None:
+            return 0
         bounds = self.workload.autoscaler or {}
         return max(0, int(bounds.get("max", 0)) - max(self.workload.wanted, self.workload.ready))
 
     @property
     def query(self) -> str:
-        return urlencode({"workload": self.workload.pk, **({"undo": self.undo_of.pk} if self.undo_of else {})})
+        about = {targets.kind_of(self.row).value: self.row.pk}
+        return urlencode({**about, **({"undo": self.undo_of.pk} if self.undo_of else {})})
 
     @property
     def address(self) -> str:
-        return f"{reverse('action', args=[self.workload.service.slug, self.action.id])}?{self.query}"
+        return f"{reverse('action', args=[self.service.slug, self.action.id])}?{self.query}"
 
     @property
     def preview_address(self) -> str:
-        return f"{reverse('action-plan', args=[self.workload.service.slug, self.action.id])}?{self.query}"
+        return f"{reverse('action-plan', args=[self.service.slug, self.action.id])}?{self.query}"
 
 
-def address_of(action_id: str, workload: Workload, **more: object) -> str:
-    """Where the form of an action on a workload is; `again` or `undo` name an earlier request."""
-    query = urlencode({"workload": workload.pk, **more})
-    return f"{reverse('action', args=[workload.service.slug, action_id])}?{query}"
+def address_of(action_id: str, row: Row, **more: object) -> str:
+    """Where the form of an action on a target is; `again` or `undo` name an earlier request."""
+    query = urlencode({targets.kind_of(row).value: row.pk, **more})
+    return f"{reverse('action', args=[targets.service_of(row).slug, action_id])}?{query}"
 
 
 @never_cache
@@ -184,7 +212,7 @@ def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
             submission_key=key,
         )
     return services.submit(
-        actor=person, action=goal.action.id, target=goal.workload.pk, params=draft.values, reason=draft.reason, entrance=ENTRANCE,
+        actor=person, action=goal.action.id, target=goal.row.pk, params=draft.values, reason=draft.reason, entrance=ENTRANCE,
         digest=draft.digest, from_form=True, submission_key=key,
     )  # fmt: skip
 
@@ -224,7 +252,7 @@ def _form(
         "reason_problems": wrong.get("reason", []),
         "draft": draft,
         "panel": panel,
-        "usual_plan": (queries.usual_plan_ms(goal.action.id, goal.workload.cluster_id) or 0) / 1000,
+        "usual_plan": (queries.usual_plan_ms(goal.action.id, goal.service.pk) or 0) / 1000,
         "notice": None if isinstance(problem, BadParams | CannotPlanNow) else problem,
     }
     return render(request, "action.html", context, status=problem.status if problem else 200)
@@ -232,21 +260,20 @@ def _form(
 
 def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
     """Raises `BadParams`; every other way a plan can fail is shown in the panel itself."""
-    workload = goal.workload
     try:
         seen = services.preview(
-            actor=person, action=goal.action.id, target=workload.pk, params=draft.values, from_form=goal.undo_of is None,
+            actor=person, action=goal.action.id, target=goal.row.pk, params=draft.values, from_form=goal.undo_of is None,
             undo_of=goal.undo_of,
         )  # fmt: skip
     except CannotPlanNow as refusal:
         if _is_as_now(person, goal, draft):
-            then = ruling.rule(goal.action, workload, person, timezone.now())
+            then = ruling.rule(goal.action, goal.row, person, timezone.now())
             return Panel(title="Nothing changes yet", problem=str(refusal), then=then)
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
-    estimate = queries.estimate(goal.action.id, workload.service_id, workload.environment_id)
+    estimate = queries.estimate(goal.action.id, goal.service.pk, goal.environment.pk)
     usual = None
     if seen.ruling.requirements:
-        usual = queries.usual_answer_seconds(workload.service, workload.environment_id)
+        usual = queries.usual_answer_seconds(goal.service, goal.environment.pk)
     view = plans.view_of(seen.plan, digest=seen.plan.digest, impact=seen.plan.impact, estimate=estimate)
     return Panel(plan=view, ruling=seen.ruling, usual_answer=usual)
 
@@ -265,7 +292,7 @@ def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:
 
 def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:
     """What is true now, for the fields, what there is to choose from, and the reason why it is not known."""
-    target = planning.target_of(goal.workload)
+    target = targets.target_of(goal.row)
     try:
         world = planning.world_for(target, person)
         now = planning.defaults_for(goal.action, target, world)
@@ -282,33 +309,45 @@ def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Go
         raise Http404(str(unknown)) from unknown
     if "\x00" in slug:
         raise Http404("No service has such a name.")
-    rows = [
-        row
-        for row in inventory.workloads_visible_to(person).filter(service__slug=slug, gone_at=None)
-        if row.kind in chosen.kinds
-    ]
-    wanted = request.GET.get("workload", "")
+    visible = targets.visible(chosen.target, person).filter(gone_at=None, **{SERVICE_SLUG[chosen.target]: slug})
+    rows = [row for row in visible if targets.target_of(row).ref.kind in chosen.kinds]
+    wanted = request.GET.get(chosen.target.value, "")
     current = next((row for row in rows if str(row.pk) == wanted), None) if wanted else next(iter(rows), None)
     if current is None:
         raise Http404(f"{chosen.title} has nothing to act on there.")
     undo_of = _earlier(person, request.GET.get("undo", ""))
-    if undo_of is not None and (undo_of.workload_id != current.pk or undo_of.action != chosen.id):
+    if undo_of is not None and undo_of.row != current:
         raise Http404("That request was about something else.")
+    if undo_of is None and not chosen.listed:
+        raise Http404(f"{chosen.title} is only done as the end of something else.")
     return Goal(chosen, current, _places(chosen, rows, current) if undo_of is None else (), undo_of)
 
 
-def _places(chosen: AnyAction, rows: Sequence[Workload], current: Workload) -> tuple[Place, ...]:
-    environments = [row.environment_id for row in rows]
+SERVICE_SLUG = {
+    TargetKind.WORKLOAD: "service__slug",
+    TargetKind.SECRET: "service__slug",
+    TargetKind.NODE: "cluster__service__slug",
+}
+MOST_PLACES = 12
+"""More than these are chosen elsewhere: a switch of a thousand nodes is none."""
+
+
+def _places(chosen: AnyAction, rows: Sequence[Row], current: Row) -> tuple[Place, ...]:
+    if len(rows) > MOST_PLACES:
+        return ()
+    environments = [targets.environment_of(row).slug for row in rows]
     return tuple(
         Place(
-            label=row.environment.slug
-            if environments.count(row.environment_id) == 1
-            else f"{row.environment.slug}, {row.name}",
+            label=environment if environments.count(environment) == 1 else f"{environment}, {_name(row)}",
             href=address_of(chosen.id, row),
             current=row == current,
         )
-        for row in rows
+        for row, environment in zip(rows, environments, strict=True)
     )
+
+
+def _name(row: Row) -> str:
+    return row.path if isinstance(row, Secret) else row.name
 
 
 def _start_values(request: HttpRequest, person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
@@ -316,7 +355,7 @@ def _start_values(request: HttpRequest, person: Person, goal: Goal) -> tuple[Map
     names = fields.names_of(goal.action.params)
     if goal.undo_of is not None:
         try:
-            return services.undo_params(goal.undo_of), ""
+            return services.undo_of(goal.undo_of).params, ""
         except Refused:
             return {}, ""
     earlier = _earlier(person, request.GET.get("again", ""))
@@ -340,7 +379,7 @@ def _draft(request: HttpRequest, goal: Goal) -> Draft:
     values: Mapping[str, Any] = fields.typed(goal.action.params, form)
     if goal.undo_of is not None:
         try:
-            values = services.undo_params(goal.undo_of)
+            values = services.undo_of(goal.undo_of).params
         except Refused:
             values = {}
     digest = form.get("digest", "")

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from actions.registry import AnyAction, all_actions
 from actions.ruling import Standing, rule, standing_of
+from actions.targets import Row, environment_of, kind_of, service_of, target_of
 from approvals.facts import Effect, Ruling
-from inventory.models import Environment, Person, Workload
+from inventory.models import Environment, Person, Secret, Workload
 
 from .action import address_of
 
@@ -21,12 +22,16 @@ class Act:
     """One button. `state` is allowed, needed, denied or unknown; `why` is for whoever wants to know, and for whoever cannot."""
 
     action: AnyAction
-    workload: Workload
+    row: Row
     href: str
     state: str
     answer: str
     why: str
     rules: tuple[str, ...]
+
+    @property
+    def environment(self) -> Environment:
+        return environment_of(self.row)
 
     @property
     def possible(self) -> bool:
@@ -59,25 +64,30 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
     return tuple(Place(environment, tuple(found)) for environment, found in grouped.items())
 
 
-def fitting(workload: Workload) -> list[AnyAction]:
-    """The actions that work on this kind of object, the least risky first."""
-    return sorted(
-        (action for action in all_actions() if workload.kind in action.kinds), key=lambda each: (each.risk, each.title)
-    )
+def acts_on(person: Person, row: Row, now: datetime) -> tuple[Act, ...]:
+    """What can be done to one target."""
+    standing = standing_of(person, service_of(row))
+    return tuple(act_of(action, row, person, now, standing) for action in fitting(row))
 
 
-def act_of(action: AnyAction, workload: Workload, person: Person, now: datetime, standing: Standing) -> Act:
-    href = address_of(action.id, workload)
-    cluster = workload.cluster
-    if cluster.unreachable_since:
-        why = f"Cluster {cluster.name} does not answer, so nothing there can be planned."
-        return Act(action, workload, href, "unknown", "Cannot plan now", why, ())
-    if cluster.read_only:
-        return Act(
-            action, workload, href, "denied", "Read only", f"Cluster {cluster.name} is connected for reading only.", ()
-        )
-    ruling = rule(action, workload, person, now, standing=standing)
-    return Act(action, workload, href, STATES[ruling.effect], answer_of(ruling), ruling.why, ruling.deciding_rules)
+def fitting(row: Row) -> list[AnyAction]:
+    """The actions that people are offered for this kind of object, the least risky first."""
+    kind, target = target_of(row).ref.kind, kind_of(row)
+    fit = (each for each in all_actions() if each.listed and each.target is target and kind in each.kinds)
+    return sorted(fit, key=lambda each: (each.risk, each.title))
+
+
+def act_of(action: AnyAction, row: Row, person: Person, now: datetime, standing: Standing) -> Act:
+    href = address_of(action.id, row)
+    system = row.vault if isinstance(row, Secret) else row.cluster
+    what = f"{'Vault' if isinstance(row, Secret) else 'Cluster'} {system.name}"
+    if system.unreachable_since:
+        why = f"{what} does not answer, so nothing there can be planned."
+        return Act(action, row, href, "unknown", "Cannot plan now", why, ())
+    if system.read_only:
+        return Act(action, row, href, "denied", "Read only", f"{what} is connected for reading only.", ())
+    ruling = rule(action, row, person, now, standing=standing)
+    return Act(action, row, href, STATES[ruling.effect], answer_of(ruling), ruling.why, ruling.deciding_rules)
 
 
 STATES = {Effect.ALLOW: "allowed", Effect.NEEDS: "needed", Effect.DENY: "denied"}

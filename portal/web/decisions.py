@@ -139,22 +139,22 @@ def _succeeded(person: Person, request: Request, run: Execution, plan: Plan) -> 
     headline = f"{run.cause.rstrip('.') or 'Verified'}{took}"
     state = str(run.state)
     try:
-        services.undo_params(request)
+        way_back = services.undo_of(request)
     except TooLate as late:
         return Deck(headline, str(late), state)
-    if request.workload is None or not inventory.may_ask(person, request.service):
+    if request.row is None or not inventory.may_ask(person, request.service):
         return Deck(headline, "Team members can undo it.", state)
-    undo = address_of(request.action, request.workload, undo=request.pk)
+    undo = address_of(way_back.action, request.row, undo=request.pk)
     return Deck(headline, "Undo first shows what would happen.", state, undo=undo)
 
 
 def _again(person: Person, request: Request) -> str:
-    workload = request.workload
-    if workload is None or workload.gone_at is not None or not inventory.may_ask(person, request.service):
+    row = request.row
+    if row is None or row.gone_at is not None or not inventory.may_ask(person, request.service):
         return ""
     if request.undo_of_id is not None:
-        return address_of(request.action, workload, undo=request.undo_of_id)
-    return address_of(request.action, workload, again=request.pk)
+        return address_of(request.action, row, undo=request.undo_of_id)
+    return address_of(request.action, row, again=request.pk) if request.ends_id is None else ""
 
 
 def _ended(request: Request, run: Execution | None, state: str) -> str:

@@ -19,6 +19,7 @@ from actions import queries as actions
 from actions.models import Request
 from actions.registry import AnyAction, all_actions, title_of
 from actions.ruling import Standing, standing_of
+from actions.targets import service_of
 from inventory import queries as inventory
 from inventory.models import Person, Service, Workload
 
@@ -69,7 +70,7 @@ def palette(request: HttpRequest, person: Person) -> HttpResponse:
     found = _services(person, asked)
     context = {
         "q": text,
-        "acts": [(act, marked(act.workload.service.name, asked.words)) for act in _acts(person, asked, found)],
+        "acts": [(act, marked(service_of(act.row).name, asked.words)) for act in _acts(person, asked, found)],
         "services": [(each, marked(each.name, asked.words)) for each in ([] if asked.names_an_action else found)],
         "requests": [(each, marked(each.request.service.name, asked.words)) for each in _requests(person, asked, text)],
     }

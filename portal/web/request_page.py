@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from actions import compare, queries, services
+from actions import admission, compare, queries
 from actions.errors import Difference
 from actions.models import Request
 from actions.protocol import Impact, Plan, plan_from
@@ -113,7 +113,7 @@ def page_of(person: Person, request: Request) -> RequestPage:
     asked = request.round
     votes = tuple(asked.votes.select_related("voter")) if asked is not None else ()
     journal = list(run.journal.all()) if run is not None else []
-    stored = services.stored_plan(request)
+    stored = admission.stored_plan(request)
     estimate = queries.estimate(request.action, request.service_id, request.environment_id)
     differences, now = _compared(request)
     ruling = request.ruling

@@ -9,7 +9,7 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 from pytest_django.fixtures import Settings
 
-from actions import claiming, execution, journal, lifecycle, services, sweeping
+from actions import admission, claiming, execution, journal, lifecycle, services, sweeping
 from actions.catalog import resize_workload
 from actions.errors import BadParams, Denied, NotAllowed, TooLate, VoteDoesNotCount
 from actions.models import Execution, JournalEntry, Request
@@ -351,7 +351,7 @@ def test_a_step_that_could_not_be_tried_begins_with_a_new_look(people: People, a
     run = claiming.claim()
     assert run is not None
     assert claiming.start(run)
-    [step] = services.stored_plan(agreed).steps
+    [step] = admission.stored_plan(agreed).steps
     entry = journal.intend(run, JournalEntry.Phase.APPLY, step, actor=SYSTEM)
     journal.settle(run, entry, JournalEntry.Status.FAILED, actor=SYSTEM, detail="No answer.", evidence=execution.AGAIN)
     claiming.hand_back(run, after=timedelta(0))
@@ -378,10 +378,10 @@ def test_an_undo_that_came_to_nothing_can_be_tried_again(people: People, checkou
         Execution.objects.create(
             request=each, target_key=each.target_key, state=state, stamp="", run_after=now, queued_at=now
         )
-    assert services.undo_params(fresh(request)) == {"replicas": 2, "allow_zero": False}
+    assert services.undo_of(fresh(request)).params == {"replicas": 2, "allow_zero": False}
     Execution.objects.filter(request=undone).update(state=E.RUNNING)
     with pytest.raises(TooLate, match="is being undone"):
-        services.undo_params(fresh(request))
+        services.undo_of(fresh(request))
 
 
 def test_whoever_asked_does_not_say_how_it_ended(people: People, checkout: Workload) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from actions import services
+from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow, NotFound
 from actions.models import Request
-from actions.services import Preview
 from audit import queries
 from connectors.kubernetes import KubernetesCluster
 from inventory.models import Workload

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from actions import services
+from actions.admission import Preview
 from actions.errors import CannotPlanNow
 from actions.models import Execution, Request
-from actions.services import Preview
 from actions.states import ExecutionState, RequestState
 from connectors.kubernetes import KubernetesCluster, WorkloadSeen
 from inventory.models import Workload

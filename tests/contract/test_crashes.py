@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from actions import claiming, confirmation, execution, journal, lifecycle, services
+from actions import admission, claiming, confirmation, execution, journal, lifecycle, services
 from actions.models import Execution, JournalEntry, Request
 from actions.planning import world_for
 from actions.protocol import Run, World
@@ -68,7 +68,7 @@ def taken(request: Request) -> Execution:
 
 
 def world_of(run: Execution) -> World:
-    plan = services.stored_plan(run.request)
+    plan = admission.stored_plan(run.request)
     return world_for(plan.target, run.request.requester, Run(str(run.mark), run.stamp, run.applied_at))
 
 
@@ -87,11 +87,11 @@ def confirmed(run: Execution) -> None:
 
 def intended(run: Execution) -> JournalEntry:
     confirmed(run)
-    return journal.intend(run, Phase.APPLY, services.stored_plan(run.request).steps[0], actor=SYSTEM)
+    return journal.intend(run, Phase.APPLY, admission.stored_plan(run.request).steps[0], actor=SYSTEM)
 
 
 def happened(run: Execution) -> JournalEntry:
-    entry, plan = intended(run), services.stored_plan(run.request)
+    entry, plan = intended(run), admission.stored_plan(run.request)
     action_named(plan.action).apply(plan.steps[0], plan, world_of(run))
     return entry
 
@@ -109,7 +109,7 @@ def refused(run: Execution) -> None:
 def refused_and_then_happened(run: Execution) -> None:
     """What was refused once does not mean that nothing changed."""
     refused(run)
-    plan = services.stored_plan(run.request)
+    plan = admission.stored_plan(run.request)
     journal.intend(run, Phase.APPLY, plan.steps[0], actor=SYSTEM)
     action_named(plan.action).apply(plan.steps[0], plan, world_of(run))
 
@@ -140,12 +140,12 @@ def turned(run: Execution) -> None:
 
 def way_back_intended(run: Execution) -> JournalEntry:
     turned(run)
-    return journal.intend(run, Phase.REVERT, services.stored_plan(run.request).revert[0], actor=SYSTEM)
+    return journal.intend(run, Phase.REVERT, admission.stored_plan(run.request).revert[0], actor=SYSTEM)
 
 
 def way_back_happened(run: Execution) -> None:
     way_back_intended(run)
-    plan = services.stored_plan(run.request)
+    plan = admission.stored_plan(run.request)
     action_named(plan.action).apply(plan.revert[0], plan, world_of(run))
 
 
@@ -186,7 +186,7 @@ def test_no_secret_of_the_target_is_in_request_journal_or_record(
     kept = [*Request.objects.values(), *Execution.objects.values(), *JournalEntry.objects.values()]
     kept += queries.events(queries.Filter()).values()
     assert [secret for secret in SECRETS if secret in repr(kept)] == []
-    undo = services.stored_plan(request).undo
+    undo = admission.stored_plan(request).undo
     if undo is not None:
         undone = services.undo(actor=people.mira, request=fresh(request), reason="Back.", entrance="test")
         assert work_off(undone).state == ExecutionState.SUCCEEDED
@@ -206,7 +206,7 @@ def test_a_statefulset_is_taken_back_although_its_worker_ends_after_each_step(
     Execution.objects.filter(request=request).update(crashes=0)
     eventually(lambda: cluster.read_workload(*subject.place).observed_generation >= 3)
     run = taken(request)
-    plan, action = services.stored_plan(run.request), action_named(case.action)
+    plan, action = admission.stored_plan(run.request), action_named(case.action)
     entry = journal.intend(run, Phase.REVERT, plan.revert[1], actor=SYSTEM)
     assert entry.status == Status.INTENDED
     action.apply(plan.revert[1], plan, world_of(run))

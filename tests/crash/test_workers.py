@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from actions import claiming, execution, services
+from actions import admission, claiming, execution, services
 from actions.models import Execution, Request
 from actions.planning import world_for
 from actions.protocol import Run
@@ -107,7 +107,7 @@ def test_a_worker_that_comes_back_after_the_revert_does_not_restart_again(
     eventually(lambda: _advance_once(request).state == ExecutionState.VERIFYING)
     services.cancel(actor=people.mira, request=fresh(request))
     assert work_off(request).state == ExecutionState.REVERTED
-    plan, run = services.stored_plan(request), Execution.objects.get(request=request)
+    plan, run = admission.stored_plan(request), Execution.objects.get(request=request)
     world = world_for(plan.target, people.mira, Run(str(run.mark), run.stamp))
     action_named(plan.action).apply(plan.steps[0], plan, world)
     assert len(namespace.effects()) == 2

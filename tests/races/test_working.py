@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from actions import claiming, execution, journal, lifecycle, services
+from actions import admission, claiming, execution, journal, lifecycle, services
 from actions.lifecycle import Lost
 from actions.models import Execution, JournalEntry, Request
 from actions.planning import world_for
@@ -107,7 +107,7 @@ def test_a_worker_that_comes_back_late_repeats_nothing_and_writes_nothing(
     late = claiming.claim()
     assert late is not None
     assert claiming.start(late)
-    plan = services.stored_plan(request)
+    plan = admission.stored_plan(request)
     entry = journal.intend(late, JournalEntry.Phase.APPLY, plan.steps[0], actor=SYSTEM)
     expired(request)
     assert work() == late.pk
@@ -140,7 +140,7 @@ def test_a_worker_that_wakes_between_two_other_runs_does_not_do_its_own_again(
     late = claiming.claim()
     assert late is not None
     assert claiming.start(late)
-    plan = services.stored_plan(request)
+    plan = admission.stored_plan(request)
     journal.intend(late, JournalEntry.Phase.APPLY, plan.steps[0], actor=SYSTEM)
     expired(request)
     assert work_off(request).state == E.SUCCEEDED

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from actions.admission import Preview
 from actions.registry import AnyAction
-from actions.services import Preview
 from approvals.facts import Effect
 
 from .base import Output, PersonSerializer, RiskField

@@ -23,6 +23,9 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
     service = serializers.CharField(source="service.slug")
     environment = serializers.CharField(source="environment.slug")
     workload = serializers.IntegerField(source="workload_id", allow_null=True)
+    secret = serializers.IntegerField(source="secret_id", allow_null=True)
+    node = serializers.IntegerField(source="node_id", allow_null=True)
+    ends = serializers.IntegerField(source="ends_id", allow_null=True, help_text="The grant that this request ends")
     target = serializers.CharField(source="target_label")
     params = serializers.DictField()
     risk = RiskField()
@@ -34,7 +37,8 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
     class Meta:
         model = ActionRequest
         fields = [
-            "id", "action", "service", "environment", "workload", "target", "params", "summary", "reason", "risk", "requester",
+            "id", "action", "service", "environment", "workload", "secret", "node", "ends", "target",
+            "params", "summary", "reason", "risk", "requester",
             "entrance", "state", "run", "digest", "undo_of", "created_at", "decided_at",
         ]  # fmt: skip
 

@@ -13,9 +13,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from actions import queries, services
-from actions.errors import Denied, NotFound, TooLate
+from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
+from actions.targets import row_of
 from approvals.facts import ruling_from
 from audit.canonical import storable
 from inventory.models import Person
@@ -130,11 +131,9 @@ class UndoPreview(Endpoint):
     def post(self, request: Request, pk: int) -> Response:
         """What undoing would do, and who would have to agree, without asking for it."""
         row = _visible(self.person, pk)
-        params = services.undo_params(row)
-        if row.workload_id is None:
-            raise TooLate("What this acted on is gone.")
+        way_back = services.undo_of(row)
         seen = services.preview(
-            actor=self.person, action=row.action, target=row.workload_id, params=params, undo_of=row
+            actor=self.person, action=way_back.action, target=row_of(row).pk, params=way_back.params, undo_of=row
         )
         return Response(PreviewSerializer(seen).data)
 
@@ -218,4 +217,4 @@ def _key(request: Request) -> str | None:
 def _asks_for(made: ActionRequest, body: SubmissionBody) -> bool:
     asked = (body.action, body.target, storable(body.reason).strip())
     same_params = all(made.params.get(name) == value for name, value in body.params.items())
-    return same_params and (made.action, made.workload_id, made.reason) == asked
+    return same_params and (made.action, row_of(made).pk, made.reason) == asked

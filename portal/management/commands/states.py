@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from actions.states import EXECUTION_MOVES, REQUEST_MOVES, Move
+from actions.states import EXECUTION_MOVES, GRANT_MOVES, REQUEST_MOVES, Move
 
 
 def diagram(moves: Mapping[tuple[str, str], Move]) -> str:
@@ -19,4 +19,5 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"### Request\n\n{diagram(REQUEST_MOVES)}\n\n### Execution\n\n{diagram(EXECUTION_MOVES)}")
+        tables = {"Request": REQUEST_MOVES, "Execution": EXECUTION_MOVES, "Grant": GRANT_MOVES}
+        self.stdout.write("\n\n".join(f"### {name}\n\n{diagram(moves)}" for name, moves in tables.items()))

@@ -6,9 +6,9 @@ from datetime import timedelta
 from django.utils import timezone
 
 from actions.models import Request
-from actions.planning import target_of
 from actions.protocol import Change, Line, Plan, Step
 from actions.states import RequestState
+from actions.targets import target_of
 from approvals.facts import Approver, Effect, Requirement, RuleAnswer, Ruling
 from approvals.services import open_round
 from inventory.models import Cluster, Environment, Service, Team, Workload

@@ -1,0 +1,185 @@
+"""What has a start and an end: access, and changes that are meant for a while.
+
+A grant begins when its run's steps are done, and time ends it through a request of its own, which nobody has to agree to again: its
+end was agreed together with its start. So the end has a plan, a journal and a verification like anything else, and whoever kills a
+worker in the middle of it kills nothing. Native expiry outside comes first wherever there is one; this is what comes second.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from approvals.facts import Effect, RuleAnswer, Ruling
+from audit import writer
+from audit.events import SYSTEM, Actor, Event
+from inventory import queries as inventory
+from inventory.models import Person
+
+from . import admission, bell, lifecycle, recording
+from .admission import stored_plan
+from .errors import BadParams, CannotPlanNow, TooLate
+from .lifecycle import Lost
+from .models import Execution, Grant, Request
+from .planning import make_plan, read_params, world_for
+from .protocol import Ending, Plan
+from .registry import action_named
+from .services import actor_of
+from .states import ExecutionState, GrantState
+from .targets import row_of
+
+log = structlog.get_logger(__name__)
+
+ENTRANCE = "schedule"
+LATE = timedelta(minutes=2)
+"""How long after its end a grant that is still there raises the alarm."""
+TRY_AGAIN = timedelta(seconds=10)
+
+AGREED_END = Ruling(
+    effect=Effect.ALLOW,
+    answers=(RuleAnswer("agreed-end", Effect.ALLOW, "Its end was agreed together with its start."),),
+    requirements=(),
+    policy_digest="",
+)
+"""No rule may keep access from ending, so none is asked."""
+
+
+def start(execution: Execution, plan: Plan, *, at: datetime) -> Grant:
+    """The steps are done: the time counts from now. Call it in the transaction that says so."""
+    assert plan.lasts_seconds is not None
+    gives = Grant.Kind.ACCESS if action_named(plan.action).gives_access else Grant.Kind.CHANGE
+    grant, created = Grant.objects.get_or_create(
+        request=execution.request,
+        defaults={
+            "kind": gives, "target_key": plan.target.key, "starts_at": at, "ends_at": at + timedelta(seconds=plan.lasts_seconds),
+            "handle": {"mark": str(execution.mark)},
+        },
+    )  # fmt: skip
+    if created:
+        until = grant.ends_at.isoformat(timespec="seconds")
+        writer.record(Event("grant.started", SYSTEM, f"until {until}", lifecycle.about(grant), {"ends_at": until}))
+    return grant
+
+
+def activate(*, actor: Person, request: Request) -> Request:
+    """Say that what was agreed may begin: its time counts from then. Raises `NotAllowed`, `TooLate`."""
+    if actor.identity != request.requester.identity:
+        raise recording.not_allowed(actor_of(actor), request, "start", "Only who asked for it can start it.")
+    with transaction.atomic():
+        execution = Execution.objects.select_for_update().filter(request=request, waits_for="start").first()
+        if execution is None or execution.state != ExecutionState.QUEUED:
+            raise TooLate("This does not wait to be started: it runs already, or it is over.")
+        execution.waits_for, execution.run_after = "", timezone.now()
+        execution.save(update_fields=["waits_for", "run_after"])
+        Request.objects.filter(pk=request.pk).update(activated_at=execution.run_after)
+        writer.record(Event("access.activated", actor_of(actor), "its time counts from here", lifecycle.about(request)))
+        transaction.on_commit(lambda: bell.ring(execution.pk))
+        transaction.on_commit(lambda: bell.announce(request.pk))
+    return request
+
+
+def give_back(*, actor: Person, grant: Grant) -> Grant:
+    """End a grant before its time. Raises `NotAllowed`, `TooLate`."""
+    request = grant.request
+    mine = actor.identity == request.requester.identity
+    if not (mine or inventory.is_owner(actor, request.service) or actor.is_superuser):
+        why = "Only who has it, the owning team or an administrator can end it."
+        raise recording.not_allowed(actor_of(actor), request, "give back", why)
+    now = timezone.now()
+    with transaction.atomic():
+        if Grant.objects.filter(pk=grant.pk, state=GrantState.ACTIVE, ended_by=None).update(
+            ends_at=now, ended_by=actor, next_try_at=None
+        ) != 1:  # fmt: skip
+            raise TooLate("It is ending or has ended already.")
+        writer.record(Event("grant.given_back", actor_of(actor), "before its time", lifecycle.about(grant)))
+    grant.refresh_from_db()
+    end(grant, actor=actor_of(actor))
+    return grant
+
+
+def end_due() -> None:
+    """End whatever time is over for. Called again and again, from several processes."""
+    now = timezone.now()
+    due = Grant.objects.filter(state=GrantState.ACTIVE, ends_at__lte=now).exclude(next_try_at__gt=now)
+    for grant in due.select_related("request__service__team", "request__environment", "request__requester")[:100]:
+        try:
+            end(grant)
+        except Exception as problem:  # one that cannot be ended must not keep the others from ending
+            log.exception("grant.end_failed", grant=grant.pk)
+            Grant.objects.filter(pk=grant.pk).update(
+                next_try_at=timezone.now() + TRY_AGAIN, cause=type(problem).__name__
+            )
+
+
+def end(grant: Grant, *, actor: Actor = SYSTEM) -> Request | None:
+    """Ask for the end of a grant, or close it when nothing is left to end. Whoever comes second finds it done."""
+    request = grant.request
+    plan = stored_plan(request)
+    ending = action_named(plan.action).ending(plan, _others(grant))
+    if ending is None:
+        _close(grant, actor, "Another grant on the same target holds what this one held, so nothing had to be changed.")
+        return None
+    try:
+        seen = _preview(request, _with_handle(ending, grant))
+    except (CannotPlanNow, BadParams) as refusal:
+        if grant.kind == Grant.Kind.CHANGE and not getattr(refusal, "temporary", False):
+            _close(grant, actor, f"It was left as it is. {refusal}")
+        else:
+            Grant.objects.filter(pk=grant.pk).update(next_try_at=timezone.now() + TRY_AGAIN, cause=str(refusal))
+        return None
+    try:
+        with transaction.atomic():
+            lifecycle.move(
+                grant, to=GrantState.ENDING, actor=actor, summary="its time is over", changes={"next_try_at": None}
+            )
+            reason = f"The agreed end of request {request.pk}."
+            return admission.admit(seen, request.requester, reason, ENTRANCE, actor=actor, ends=grant)
+    except Lost:
+        return None
+
+
+def alarm() -> None:
+    """A grant that should be gone and is not is never merely late."""
+    now = timezone.now()
+    late = Grant.objects.exclude(state=GrantState.ENDED).filter(ends_at__lt=now - LATE, overdue_alarm_at=None)
+    for grant in late.select_related("request__service", "request__environment")[:200]:
+        with transaction.atomic():
+            if Grant.objects.filter(pk=grant.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
+                continue
+            minutes = int((now - grant.ends_at).total_seconds() // 60)
+            said = f"it should have ended {minutes} min ago. {grant.cause}".strip()
+            writer.record(Event("grant.overdue", SYSTEM, said[:400], lifecycle.about(grant)))
+        log.error("grant.overdue", grant=grant.pk, minutes=minutes)
+
+
+def _others(grant: Grant) -> list[Plan]:
+    """The plans of the grants on the same target that go on."""
+    now = timezone.now()
+    rows = Grant.objects.filter(target_key=grant.target_key, state=GrantState.ACTIVE, ends_at__gt=now).exclude(
+        pk=grant.pk
+    )
+    return [stored_plan(other.request) for other in rows.select_related("request").order_by("starts_at", "pk")]
+
+
+def _with_handle(ending: Ending, grant: Grant) -> Ending:
+    """The end of access has to know whose it is, and what was handed out meanwhile."""
+    return Ending(ending.action, {**ending.params, **grant.handle}) if grant.kind == Grant.Kind.ACCESS else ending
+
+
+def _preview(request: Request, ending: Ending) -> admission.Preview:
+    """Raises `CannotPlanNow`, `BadParams`."""
+    action, agreed = action_named(ending.action), stored_plan(request)
+    params = read_params(action, ending.params)
+    began = time.monotonic()
+    plan = make_plan(action, agreed.target, params, world_for(agreed.target, request.requester))
+    return admission.Preview(action, row_of(request), params, plan, AGREED_END, int((time.monotonic() - began) * 1000))
+
+
+def _close(grant: Grant, actor: Actor, cause: str) -> None:
+    try:
+        lifecycle.move(grant, to=GrantState.ENDED, actor=actor, summary=cause[:400],
+                       changes={"ended_at": timezone.now(), "cause": cause})  # fmt: skip
+    except Lost:
+        return
