@@ -137,7 +137,9 @@ class Nodes:
 
     def pods(self, node: str | None = None) -> Iterator[PodOnNode]:
         """Pods that a scheduler has placed: on one node, or everywhere (`None`)."""
-        query = [("fieldSelector", f"spec.nodeName={dns_subdomain(node, 'the name of a Node')}")] if node else ()
+        query = (
+            [] if node is None else [("fieldSelector", f"spec.nodeName={dns_subdomain(node, 'the name of a Node')}")]
+        )
         found = self._transport.pages(collection("Pod"), _PlacedPod, what="pods on nodes", query=query)
         return (_placed(each) for each in found if each.spec.node_name)
 

@@ -9,6 +9,7 @@ import yaml
 
 from connectors.kubernetes.cluster import KubernetesCluster
 from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.jobs import Jobs
 from connectors.kubernetes.seen import Identity, ObjectRef, WorkloadSeen
 from connectors.kubernetes.sizing import Sizes
 from connectors.testing import Call, ConnectorContract, NamedCall
@@ -59,6 +60,26 @@ def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "check
     on.evict(ref("Pod", namespace, name), as_=MIRA)
 
 
+def start(on: KubernetesCluster, namespace: str = "payments", name: str = "reindex") -> object:
+    return on.jobs.create({"metadata": {"namespace": namespace, "name": name}}, as_=MIRA)
+
+
+def stop(on: KubernetesCluster, namespace: str = "payments", name: str = "reindex") -> object:
+    return on.jobs.delete(ref("Job", namespace, name), as_=MIRA)
+
+
+def suspend(on: KubernetesCluster, namespace: str = "payments", name: str = "loader") -> object:
+    return on.jobs.suspend(ref("CronJob", namespace, name), as_=MIRA, suspended=True, execution="e", seen="1")
+
+
+def cordon(on: KubernetesCluster, name: str = "node-a") -> object:
+    return on.nodes.set_schedulable(ref("Node", "", name), as_=MIRA, schedulable=False, execution="e", seen="1")
+
+
+def log(on: KubernetesCluster, namespace: str = "payments", pod: str = "task-1", container: str = "task") -> object:
+    return on.jobs.log_of(ref("Pod", namespace, pod), container, as_=MIRA)
+
+
 class TestKubernetes(ConnectorContract):
     @pytest.fixture
     def connector(self, endpoints: Endpoints) -> KubernetesCluster:
@@ -101,6 +122,15 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.warnings_of(seen, now),
             lambda on: on.budgets_of(seen),
             lambda on: on.quotas("payments"),
+            lambda on: on.jobs.templates("payments"),
+            lambda on: on.jobs.read("payments", "reindex"),
+            lambda on: on.jobs.read_cronjob("payments", "loader"),
+            lambda on: on.jobs.pods_of(ref("Job")),
+            log,
+            lambda on: list(on.nodes.all()),
+            lambda on: on.nodes.read("node-a"),
+            lambda on: list(on.nodes.pods("node-a")),
+            lambda on: on.nodes.budgets_over([]),
             lambda on: on.sizing.needs(ref("Deployment")),
             lambda on: on.sizing.pods(seen, [], "app"),
             lambda on: on.sizing.read_pod(ref("Pod"), "app"),
@@ -112,6 +142,11 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.read_workload("Deployment", "no-such-namespace", "checkout"),
             lambda on: on.read_workload("StatefulSet", "default", "no-such-thing"),
             lambda on: on.read_autoscaler("default", "no-such-thing"),
+            lambda on: on.jobs.read("default", "no-such-thing"),
+            lambda on: on.jobs.read_template("default", "no-such-thing"),
+            lambda on: on.jobs.read_cronjob("default", "no-such-thing"),
+            lambda on: log(on, "default", "no-such-thing"),
+            lambda on: on.nodes.read("no-such-thing"),
         ]
 
     def named(self) -> list[NamedCall]:
@@ -132,6 +167,24 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: on.warnings_of(workload(name), datetime.now(UTC)),
             lambda on, name: on.budgets_of(workload(name)),
             lambda on, name: on.quotas(name),
+            lambda on, name: on.jobs.templates(name),
+            *(
+                lambda on, name, read=read: read(on.jobs, name, "reindex")
+                for read in (Jobs.read, Jobs.read_template, Jobs.read_cronjob)
+            ),
+            *(
+                lambda on, name, read=read: read(on.jobs, "payments", name)
+                for read in (Jobs.read, Jobs.read_template, Jobs.read_cronjob)
+            ),
+            lambda on, name: on.jobs.pods_of(ref("Job", name)),
+            lambda on, name: log(on, name),
+            lambda on, name: log(on, "payments", name),
+            lambda on, name: log(on, "payments", "task-1", name),
+            lambda on, name: on.nodes.read(name),
+            lambda on, name: list(on.nodes.pods(name)),
+            lambda on, name: cordon(on, name),
+            *(lambda on, name, write=write: write(on, name) for write in (start, stop, suspend)),
+            *(lambda on, name, write=write: write(on, "payments", name) for write in (start, stop, suspend)),
             lambda on, name: on.sizing.needs(ref("Deployment", name)),
             lambda on, name: on.sizing.needs(ref("Deployment", "payments", name)),
             lambda on, name: on.sizing.read_pod(ref("Pod", "payments", name), "app"),
@@ -147,7 +200,7 @@ class TestKubernetes(ConnectorContract):
         ]
 
     def writes(self) -> list[Call]:
-        return [restart, scale, bound, give, give_pod, evict]
+        return [restart, scale, bound, give, give_pod, evict, start, stop, suspend, cordon]
 
 
 class TestVault(ConnectorContract):
