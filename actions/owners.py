@@ -70,7 +70,7 @@ def soon(owner: GitOpsOwner) -> str:
         if seconds < 7200
         else f"{round(seconds / 3600)} h"
     )
-    return f"in about {span}" if owner.kind == "argocd" else f"at the next reconciliation, within {span},"
+    return f"in about {span}" if owner.kind == "argocd" else f"at the next reconciliation, within {span}"
 
 
 def _fights(owner: GitOpsOwner, theirs: Sequence[Line]) -> str:
@@ -78,7 +78,8 @@ def _fights(owner: GitOpsOwner, theirs: Sequence[Line]) -> str:
     unsure = (
         " It does not say which fields are its own, so all that were there count." if owner.declares is None else ""
     )
-    return f"This will be reverted {soon(owner)} by {name}: {listed(theirs)}.{unsure}"
+    when = soon(owner) if owner.kind == "argocd" else f"{soon(owner)},"
+    return f"This will be reverted {when} by {name}: {listed(theirs)}.{unsure}"
 
 
 def _lets_be(what: str) -> str:
