@@ -1,12 +1,12 @@
-"""Which workloads read which secrets, as the workloads say by annotation."""
+"""Which workloads read which secrets, as the workloads say by annotation, and what follows from it for the secret."""
 
 from collections.abc import Mapping
 from itertools import chain
 
-from django.db.models import Value
-from django.db.models.functions import Concat
+from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Concat
 
-from .models import Cluster, Secret
+from .models import Cluster, Environment, Secret, Vault, Workload
 
 BATCH = 1000
 
@@ -34,3 +34,37 @@ def link(cluster: Cluster, claims: Mapping[int, frozenset[str]]) -> None:
         through.objects.bulk_create(new, BATCH)
     if old := [pk for pair, pk in there.items() if pair not in wanted]:
         through.objects.filter(pk__in=old).delete()
+    place()
+
+
+def place() -> None:
+    """Say of each secret where it counts: in the most critical environment that reads it, else the one where its service runs."""
+    reads = _most_critical(Q(workloads__secrets=OuterRef("pk")))
+    runs = _most_critical(Q(workloads__service=OuterRef("service")))
+    placed = Secret.objects.filter(gone_at=None).annotate(place=Coalesce(Subquery(reads), Subquery(runs)))
+    moved = placed.exclude(environment=F("place")).exclude(environment=None, place=None)
+    moved.update(environment=Coalesce(Subquery(reads), Subquery(runs)))
+
+
+def _most_critical(readers: Q) -> QuerySet[Environment, int]:
+    found = Environment.objects.filter(readers, workloads__gone_at=None).order_by("-criticality", "-position")
+    return found.values_list("pk", flat=True)[:1]
+
+
+def only_readers(vault: Vault) -> dict[tuple[str, str], int]:
+    """Of secrets that one service alone reads: which. Whose such a secret is needs no label."""
+    alone = (
+        Secret.objects.filter(vault=vault, consumers__gone_at=None)
+        .values("mount", "path")
+        .annotate(services=Count("consumers__service", distinct=True), only=Min("consumers__service"))
+        .filter(services=1)
+    )
+    return {(row["mount"], row["path"]): row["only"] for row in alone}
+
+
+def readers_of(vault: str, mount: str, path: str) -> list[Workload]:
+    """The workloads that say they read this secret, of all clusters, the least critical first."""
+    found = Workload.objects.filter(
+        gone_at=None, secrets__vault__name=vault, secrets__mount=mount, secrets__path=path
+    ).select_related("cluster", "environment", "service__team")
+    return list(found.order_by("environment__criticality", "environment__position", "namespace", "name", "pk"))

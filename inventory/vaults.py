@@ -10,6 +10,7 @@ from django.db import transaction
 from connectors.vault import VaultServer
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, SecretSeen
 
+from . import consumers
 from .models import Secret, Service, Vault
 
 log = structlog.get_logger(__name__)
@@ -38,9 +39,11 @@ def look(vault: VaultServer) -> list[SecretSeen]:
 def keep(vault: Vault, seen: Sequence[SecretSeen], *, at: datetime) -> Kept:
     """Make the rows of a vault say what was seen there. `seen` is all there is: what is missing is gone."""
     services = Service.objects.in_bulk({secret.consumer for secret in seen if secret.consumer}, field_name="slug")
+    readers = consumers.only_readers(vault)
     rows: dict[tuple[str, str], Secret] = {}
     for secret in seen:
-        row = _row(vault, secret, services.get(secret.consumer), at)
+        service = services.get(secret.consumer)
+        row = _row(vault, secret, service.pk if service else readers.get((secret.mount, secret.path)), at)
         if rows.setdefault((row.mount, row.path), row) is not row:
             log.warning("discovery.secret_twice", vault=vault.name, mount=row.mount, path=row.path, kind=row.kind)
     before = {(row.mount, row.path): row for row in Secret.objects.filter(vault=vault)}
@@ -56,18 +59,19 @@ def keep(vault: Vault, seen: Sequence[SecretSeen], *, at: datetime) -> Kept:
     if gone:
         Secret.objects.filter(pk__in=gone).update(gone_at=at)
     Secret.objects.filter(vault=vault, gone_at=None).update(seen_at=at)
+    consumers.place()
     vault.seen_at = at
     vault.save(update_fields=["seen_at"])
     return Kept(len(rows), len(written), len(gone))
 
 
-def _row(vault: Vault, seen: SecretSeen, service: Service | None, at: datetime) -> Secret:
+def _row(vault: Vault, seen: SecretSeen, service: int | None, at: datetime) -> Secret:
     return Secret(
         vault=vault,
         mount=seen.mount,
         path=seen.path,
         kind=KINDS[seen.kind],
-        service=service,
+        service_id=service,
         version=seen.version,
         rotated_at=seen.changed_at,
         rotate_every=timedelta(seconds=seen.rotation_seconds) if seen.rotation_seconds else None,

@@ -1,5 +1,6 @@
 """Rows follow what was seen: who owns it, what changed, what is gone, in a number of queries that does not grow."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.contrib.auth.models import Group
 from audit.models import EventRow
 from connectors.kubernetes import ObjectRef
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, SecretSeen
-from inventory import samples, vaults
+from inventory import consumers, samples, vaults
 from inventory.discovery import Place, Sighting, claims_of
 from inventory.models import Cluster, Environment, Sample, Secret, Service, Team, Vault, Workload
 from inventory.queries import secrets_of
@@ -263,3 +264,37 @@ def test_a_workload_that_says_so_consumes_a_secret(row: Cluster, vault: Vault) -
 
     keep_cluster(row, [sighting("api")], at=NOON)
     assert secrets_of(Service.objects.get()) == []
+
+
+def test_a_secret_counts_where_its_most_critical_reader_runs(row: Cluster, vault: Vault) -> None:
+    Environment.objects.create(slug="production", criticality=3, position=3)
+    Environment.objects.create(slug="staging", criticality=1, position=1)
+    both = [sighting("api", environment=where, secrets=("secret/a",)) for where in ("staging", "production")]
+    vaults.keep(vault, [secret("a")], at=NOON)
+    assert Secret.objects.get().environment is None
+
+    keep_cluster(row, both, at=NOON)
+    assert str(Secret.objects.get().environment) == "production"
+
+    keep_cluster(row, both[:1], at=NOON)
+    assert str(Secret.objects.get().environment) == "staging"
+
+
+def test_a_secret_that_nobody_reads_counts_where_its_service_runs(row: Cluster, vault: Vault) -> None:
+    keep_cluster(row, [sighting("api", environment="staging")], at=NOON)
+    vaults.keep(vault, [replace(secret("a"), consumer="api"), secret("b")], at=NOON)
+
+    assert dict(Secret.objects.values_list("path", "environment__slug")) == {"a": "staging", "b": None}
+
+
+def test_a_secret_without_a_label_is_its_only_readers(row: Cluster, vault: Vault) -> None:
+    role = secret("app", STATIC_ROLE, "database")
+    vaults.keep(vault, [role], at=NOON)
+    keep_cluster(row, [sighting("api", secrets=("database/app",))], at=NOON)
+    vaults.keep(vault, [role], at=NOON)
+    assert str(Secret.objects.get().service) == "api"
+
+    keep_cluster(row, [sighting(name, secrets=("database/app",)) for name in ("api", "worker")], at=NOON)
+    vaults.keep(vault, [role], at=NOON)
+    assert Secret.objects.get().service is None
+    assert [each.name for each in consumers.readers_of(vault.name, "database", "app")] == ["api", "worker"]

@@ -238,7 +238,8 @@ def test_a_vault_shows_what_secrets_there_are_and_never_a_value(wire: Wire) -> N
     static = Secret.objects.get(kind="static-role")
     assert (static.path, static.rotate_every and static.rotate_every.days) == ("orders-service", 1)
     assert {field.name for field in Secret._meta.get_fields()} == {
-        "id", "vault", "mount", "path", "kind", "service", "consumers", "version", "rotated_at", "rotate_every", "seen_at", "gone_at",
+        "id", "vault", "mount", "path", "kind", "service", "environment", "consumers", "version", "rotated_at", "rotate_every", "seen_at",
+        "gone_at", "requests",
     }  # fmt: skip
 
 
