@@ -33,6 +33,11 @@ class DatabaseAt:
     def __str__(self) -> str:
         return f"{self.host}:{self.port}/{self.name}"
 
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"postgresql://{host}:{self.port}/{self.name}?sslmode={self.ssl_mode}"
+
 
 class Login(StrEnum):
     ACCEPTED = "accepted"

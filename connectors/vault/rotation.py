@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 
-from connectors.errors import InvalidName, Missing, Permanent
+from connectors.errors import InvalidName, Permanent
 from connectors.names import mount as mount_name
 from connectors.names import vault_path
 from connectors.vault.session import Borrowed
-from connectors.vault.wire import Keys, Lease
+from connectors.vault.wire import Lease
 
 ROLE = "afterdeck-rotation"
 NOTE = "afterdeck-rotation"
@@ -131,17 +131,6 @@ class Rotation:
             what=f"the credential of {mount}/{name}",
         )
         return Credential(found.username, found.password)
-
-    def lease_ids(self, mount: str, name: str) -> list[str]:
-        """Of a dynamic role, in the order of the vault."""
-        folder = f"{mount_name(mount)}/creds/{vault_path(name)}/"
-        try:
-            found = self._borrowed.ask(
-                lambda vault: vault.sys.list_leases(prefix=folder), Keys, what=f"leases of {mount}/{name}"
-            )
-        except Missing:  # Vault's answer for an empty list
-            return []
-        return [folder + key for key in found.keys]
 
     def read_lease(self, lease: str) -> LeaseSeen | None:
         """`None` when it has ended."""

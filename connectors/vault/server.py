@@ -108,6 +108,12 @@ class VaultServer:
         )
         return address_of(found.connection_details.connection_url) if "postgres" in found.plugin_name else None
 
+    def lease_ids(self, mount: str, role: str) -> list[str]:
+        """The leases of a dynamic role, by which they can be looked up and ended, not used."""
+        folder = f"{mount_name(mount)}/creds/{vault_path(role)}/"
+        found = self._keys(lambda vault: vault.sys.list_leases(prefix=folder), folder)
+        return [folder + key for key in found]
+
     def can_rotate(self) -> bool:
         """Whether an administrator made the token role that `rotating` needs."""
         try:

@@ -34,6 +34,11 @@ path "database/config/*" {
   capabilities = ["read"]
 }
 
+# How many users a dynamic role has out there. Listing leases is `sudo`; with what is listed nobody can log in.
+path "sys/leases/lookup/database/creds/*" {
+  capabilities = ["list", "sudo"]
+}
+
 path "auth/token/roles/afterdeck-rotation" {
   capabilities = ["read"]
 }

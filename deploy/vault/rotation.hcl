@@ -37,10 +37,6 @@ path "sys/leases/lookup" {
   capabilities = ["update"]
 }
 
-path "sys/leases/lookup/database/creds/*" {
-  capabilities = ["list", "sudo"]
-}
-
 path "sys/leases/revoke/database/creds/*" {
   capabilities = ["update"]
 }

@@ -243,7 +243,7 @@ class TestVault(ConnectorContract):
             lambda on: on.read_secret(KV, "secret", "payments/checkout-api/stripe"),
             lambda on: on.keys_of("secret", "payments/checkout-api/stripe"),
             lambda on: on.database_of("database", "orders"),
-            lambda on: on.can_rotate(),
+            lambda on: on.lease_ids("database", "orders-readonly"),
         ]
 
     def reads_of_nothing(self) -> list[Call]:
@@ -261,8 +261,8 @@ class TestVault(ConnectorContract):
             lambda on, name: on.read_secret(KV, name, "payments"),
             lambda on, name: on.read_secret(KV, "secret", name),
             lambda on, name: on.read_secret(STATIC_ROLE, "database", name),
-            *(lambda on, name, read=read: read(on)(name, "orders") for read in (_keys, _database)),
-            *(lambda on, name, read=read: read(on)("secret", name) for read in (_keys, _database)),
+            *(lambda on, name, read=read: read(on)(name, "orders") for read in (_keys, _database, _leases)),
+            *(lambda on, name, read=read: read(on)("secret", name) for read in (_keys, _database, _leases)),
             *(lambda on, name, call=call: call(_unborrowed(), name) for call in ROTATING),
         ]
 
@@ -276,6 +276,10 @@ def _keys(on: VaultServer) -> Any:
 
 def _database(on: VaultServer) -> Any:
     return on.database_of
+
+
+def _leases(on: VaultServer) -> Any:
+    return on.lease_ids
 
 
 def _rotating(on: VaultServer) -> None:
@@ -306,8 +310,6 @@ ROTATING: list[NamedCall] = [
     lambda on, name: on.credential("database", name),
     lambda on, name: on.lease(name, "x"),
     lambda on, name: on.lease("database", name),
-    lambda on, name: on.lease_ids(name, "x"),
-    lambda on, name: on.lease_ids("database", name),
     lambda on, name: on.read_lease(name),
     lambda on, name: on.revoke(name),
 ]
