@@ -98,8 +98,8 @@ def test_only_submitting_creates_a_request_and_only_an_agreed_one_is_put_in_line
                     if name in {"create", "get_or_create", "bulk_create"} or name in ROWS:
                         made.setdefault(f"{path}:{function.name}", []).extend(uses(call.func, ROWS))
     assert {where: rows for where, rows in made.items() if rows} == {
-        "actions/services.py:_create": ["Request"],
-        "actions/services.py:_queue": ["Execution"],
+        "actions/admission.py:admit": ["Request"],
+        "actions/admission.py:queue": ["Execution"],
         "actions/journal.py:intend": ["JournalEntry"],
         "approvals/services.py:open_round": ["Round"],
         "approvals/services.py:cast_vote": ["Vote"],
@@ -122,7 +122,7 @@ def test_an_undo_cannot_be_claimed_by_whoever_submits() -> None:
 
 
 def test_only_lifecycle_changes_a_state() -> None:
-    """`_create` and `_queue` begin one; a round's own state is the tally's answer, written with the vote."""
+    """`admission` begins one; a round's own state is the tally's answer, written with the vote."""
     found = []
     for path, tree in trees("actions", "portal", "inventory"):
         if path != Path("actions/lifecycle.py"):

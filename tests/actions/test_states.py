@@ -17,9 +17,11 @@ from actions.states import (
     ACTIVE,
     ENDED,
     EXECUTION_MOVES,
+    GRANT_MOVES,
     HOLDS_TARGET,
     REQUEST_MOVES,
     ExecutionState,
+    GrantState,
     Move,
     RequestState,
 )
@@ -40,6 +42,7 @@ REQUEST_ENDED = {
 TABLES = [
     pytest.param(REQUEST_MOVES, set(RequestState), REQUEST_BEGINS, REQUEST_ENDED, id="request"),
     pytest.param(EXECUTION_MOVES, set(ExecutionState), {ExecutionState.QUEUED}, set(ENDED), id="execution"),
+    pytest.param(GRANT_MOVES, set(GrantState), {GrantState.ACTIVE}, {GrantState.ENDED}, id="grant"),
 ]
 Moves = Mapping[tuple[str, str], Move]
 

@@ -91,7 +91,10 @@ def test_two_runs_on_one_target_are_one_at_a_time(
 
 def test_what_nobody_knows_keeps_everybody_else_away(people: People, staging: Workload) -> None:
     first, second = (asks(people.mira, "restart-workload", staging) for _ in range(2))
-    Execution.objects.filter(request=first).update(state=E.NEEDS_HUMAN)
+    run = claiming.claim(only=Execution.objects.get(request=first).pk)
+    assert run is not None
+    assert claiming.start(run)
+    lifecycle.move(run, to=E.NEEDS_HUMAN, actor=SYSTEM, summary="nobody knows", changes={"lease_until": None})
     assert work() is not None
     assert Execution.objects.get(request=second).state == E.QUEUED
     services.resolve(actor=people.jonas, request=fresh(first), outcome="failed", note="I looked: it is as it was.")
