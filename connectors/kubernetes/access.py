@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import yaml
 
 from connectors.errors import Conflict, Forbidden, InvalidName, Missing
 from connectors.kubernetes import reading, writing
@@ -56,6 +57,8 @@ class GivenSeen:
     ref: ObjectRef
     execution: str | None
     ends_at: datetime | None
+    created_at: datetime | None
+    person: str
     role: str = ""  # of a binding: the ClusterRole
     fields: dict[str, str] = field(default_factory=dict)
 
@@ -114,6 +117,12 @@ class Access:
     def binding(self, namespace: str, name: str) -> GivenSeen | None:
         return self._given("RoleBinding", namespace, name)
 
+    def bindings(self, namespace: str) -> list[GivenSeen]:
+        """Of every grant in the namespace, whichever portal made it. Without the fields of the whole object."""
+        query = [("labelSelector", GRANT)]
+        found = self._transport.pages(collection("RoleBinding", namespace), _Given, what="grants", query=query)
+        return [_seen("RoleBinding", each, {}) for each in found]
+
     def _given(self, kind: str, namespace: str, name: str) -> GivenSeen | None:
         try:
             whole = self._transport.get(
@@ -124,7 +133,15 @@ class Access:
         return _given(kind, whole)
 
     def allows(
-        self, subject: Subject, namespace: str, verb: str, resource: str, *, group: str = "", subresource: str = ""
+        self,
+        subject: Subject,
+        namespace: str,
+        verb: str,
+        resource: str,
+        *,
+        group: str = "",
+        subresource: str = "",
+        name: str = "",
     ) -> bool:
         """What the cluster's own authoriser says it would answer now."""
         attributes = {
@@ -133,6 +150,7 @@ class Access:
             "group": group,
             "resource": resource,
             "subresource": subresource,
+            "name": name,
         }
         body = {
             "apiVersion": "authorization.k8s.io/v1",
@@ -145,7 +163,7 @@ class Access:
         )
         return review.status.allowed
 
-    def made_with(self, namespace: str, name: str, since: datetime, makes: frozenset[str]) -> "Made":
+    def made_with(self, namespace: str, name: str, since: datetime | None, makes: frozenset[str]) -> "Made":
         """What the account `name` made in the namespace and is still there, and which pods got a debug container since then."""
         query = [("labelSelector", f"{MADE_BY}={dns_label(name)}")]
         objects: list[str] = []
@@ -157,14 +175,30 @@ class Access:
                     objects += [f"{kind} {each.metadata.name}" for each in found]
                 except Forbidden:
                     unseen.append(resource)
-        pods = self._transport.pages(collection("Pod", namespace), _Written, what="pods")
-        debugged = [pod.metadata.name for pod in pods if pod.debugged_since(since)]
+        debugged: list[str] = []
+        if since is not None:
+            pods = self._transport.pages(collection("Pod", namespace), _Written, what="pods")
+            debugged = [pod.metadata.name for pod in pods if pod.debugged_since(since)]
         return Made(tuple(objects), tuple(debugged), tuple(unseen))
 
     def endpoint(self) -> tuple[str, str]:
         """Where people reach the cluster, and its authority as base64 of PEM, for a kubeconfig."""
         address, authority = self._transport.endpoint()
         return address, b64encode(authority).decode()
+
+    def kubeconfig(self, cluster: str, namespace: str, token: "Token") -> str:
+        """What a person puts into a file: the token, for one namespace."""
+        server, authority = self.endpoint()
+        trusted = {"certificate-authority-data": authority} if authority else {}
+        content = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": cluster, "cluster": {"server": server, **trusted}}],
+            "users": [{"name": "grant", "user": {"token": token.value}}],
+            "contexts": [{"name": cluster, "context": {"cluster": cluster, "namespace": namespace, "user": "grant"}}],
+            "current-context": cluster,
+        }
+        return yaml.safe_dump(content, sort_keys=False)
 
     # What is given and taken
 
@@ -299,12 +333,15 @@ class _Given(Wire):
 
 
 def _given(kind: str, whole: dict[str, Any]) -> GivenSeen:
-    seen = msgspec.convert(whole, _Given)
+    return _seen(kind, msgspec.convert(whole, _Given), fields(whole))
+
+
+def _seen(kind: str, seen: _Given, whole: dict[str, str]) -> GivenSeen:
     meta = seen.metadata
     ends_at = meta.annotations.get(ENDS_AT)
     return GivenSeen(
         reading.reference(kind, meta), meta.annotations.get(EXECUTION), _time(ends_at) if ends_at else None,
-        seen.role_ref.name, fields(whole),
+        meta.creation_timestamp, meta.annotations.get(FOR, ""), seen.role_ref.name, whole,
     )  # fmt: skip
 
 

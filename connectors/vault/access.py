@@ -6,6 +6,7 @@ lease, so it ends with it. A credential leaves by response wrapping: whoever unw
 somebody did.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,11 +39,21 @@ class PolicySeen:
     paths: tuple[str, ...]
 
     @property
+    def version(self) -> str:
+        return _digest(self.text)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What it says, without remarks and empty lines."""
+        kept = (line.strip() for line in self.text.splitlines())
+        return tuple(line for line in kept if line and not line.startswith("#"))
+
+    @property
     def unfit(self) -> str:
         """Why it must not be given to anybody for a while; empty for one that may."""
         if not self.paths:
             return "It names no path that can be read here."
-        if "sudo" in self.text:
+        if "sudo" in " ".join(self.lines):
             return "It allows sudo."
         for path in self.paths:
             if path.split("/")[0] in ("sys", "auth", "identity") or path[:1] in ("*", "+", ""):
@@ -54,6 +65,9 @@ class PolicySeen:
 class DynamicRoleSeen:
     """A role of the database engine that makes a user for each login."""
 
+    connection: str  # which database of the engine
+    making: tuple[str, ...]  # the SQL, as a template: the vault puts name and password in
+    version: str  # changes with the SQL
     longest_seconds: int  # 0: as long as the vault allows
     valid_until: bool  # the database itself ends the login, also when the vault is dead
     ends_sessions: bool
@@ -117,7 +131,14 @@ class Access:
             what=f"dynamic role {mount}/{name}",
         )
         making, ending = " ".join(found.creation_statements).upper(), " ".join(found.revocation_statements).lower()
-        return DynamicRoleSeen(found.max_ttl, "VALID UNTIL" in making, "pg_terminate_backend" in ending)
+        return DynamicRoleSeen(
+            connection=found.db_name,
+            making=tuple(found.creation_statements),
+            version=_digest(msgspec.json.encode(found).decode()),
+            longest_seconds=found.max_ttl,
+            valid_until="VALID UNTIL" in making,
+            ends_sessions="pg_terminate_backend" in ending,
+        )
 
     def expires_at(self, accessor: str) -> datetime | None:
         """When the token of that accessor ends; `None` when there is no such token any more."""
@@ -249,6 +270,10 @@ class Access:
             raise ReadOnly(f"The vault {self._vault} is connected for reading only. Nothing was sent.")
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _policy_name(name: str) -> str:
     if not _POLICY_NAME.fullmatch(name):
         raise InvalidName(f"{name[:60]!a} cannot be given: the policies for that begin with {PREFIX}.")
@@ -278,6 +303,7 @@ class _Policy(msgspec.Struct):
 
 
 class _DynamicRole(msgspec.Struct):
+    db_name: str = ""
     max_ttl: int = 0
     creation_statements: list[str] = []
     revocation_statements: list[str] = []

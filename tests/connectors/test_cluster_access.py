@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from connectors.errors import Conflict, InvalidName, Permanent
 from connectors.kubernetes import KubernetesCluster
@@ -34,18 +33,8 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
 def kubectl_with(
     token: Token, cluster: KubernetesCluster, folder: Path
 ) -> Callable[..., subprocess.CompletedProcess[str]]:
-    server, authority = cluster.access.endpoint()
     kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1", "kind": "Config", "current-context": "x",
-                "clusters": [{"name": "x", "cluster": {"server": server, "certificate-authority-data": authority}}],
-                "users": [{"name": "x", "user": {"token": token.value}}],
-                "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
-            }
-        )
-    )  # fmt: skip
+    kubeconfig.write_text(cluster.access.kubeconfig("sandbox", "default", token))
     return lambda *arguments: subprocess.run(
         [KUBECTL, f"--kubeconfig={kubeconfig}", *arguments], capture_output=True, text=True, check=False
     )
@@ -64,6 +53,7 @@ def test_a_grant_allows_what_its_role_does_and_leaves_nothing_behind(
     )
     subject = account_subject(ns, NAME)
     eventually(lambda: access.allows(subject, ns, "create", "pods", subresource="exec"))
+    assert [(each.person, each.role) for each in access.bindings(ns)] == [("mira", "afterdeck-debug")]
     assert not access.allows(subject, ns, "get", "secrets")
     assert not access.allows(subject, "kube-system", "get", "pods")
 
