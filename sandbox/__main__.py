@@ -14,7 +14,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from sandbox.building import cluster_program
+from sandbox.building import CLUSTER, built
 from sandbox.demo import run
 from sandbox.processes import PartFailed, Processes
 from sandbox.stack import Endpoints, Stack
@@ -46,6 +46,7 @@ def up(root: Path) -> None:
     stack = Stack(root, say=say)
     try:
         path = write_endpoints(root, stack.start())
+        stack.synchronise_in_background()
         say(f"Everything runs. Its endpoints are in {path}; Ctrl-C stops it.")
         threading.Event().wait()
     finally:
@@ -56,7 +57,7 @@ def build(root: Path) -> None:
     """Ahead of time, where waiting for it is planned: in CI, or while making an image."""
     state = State(root.resolve())
     try:
-        say(f"Kubernetes is at {cluster_program(Processes(state.directory('logs')), say)}")
+        say(f"Kubernetes is at {built(CLUSTER, Processes(state.directory('logs')), say)}")
     finally:
         state.release()
 

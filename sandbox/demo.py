@@ -61,6 +61,7 @@ def run(root: Path, *, say: Say) -> None:
     stack = Stack(root, say=say, with_kubernetes=own.kubeconfig is None, with_vault=own.vault_address is None)
     try:
         endpoints = stack.start()
+        stack.synchronise_in_background()
         demo = Demo(root, stack.state, stack.processes, endpoints, own, say)
         demo.start()
         demo.keep_running()
@@ -173,7 +174,9 @@ class Demo:
     def _clusters(self) -> dict[str, Any]:
         if self._own.kubeconfig:
             return {"own": {"kubeconfig": str(self._own.kubeconfig.resolve()), "simulated": False}}
-        return {"sandbox": {"kubeconfig": str(self._endpoints.kubeconfig_portal), "simulated": True}}
+        return {
+            "sandbox": {"kubeconfig": str(self._endpoints.kubeconfig_portal), "simulated": True, "team": "platform"}
+        }
 
     def _vaults(self) -> dict[str, Any]:
         if self._own.vault_address:

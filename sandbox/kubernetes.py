@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sandbox import manifests
-from sandbox.building import SOURCES, Say, cluster_program
+from sandbox.building import CLUSTER, Say, built
 from sandbox.manifests import Cluster
 from sandbox.probing import answers
 from sandbox.processes import Part, PartFailed, Processes
@@ -27,7 +27,7 @@ DEPLOYED = HERE.parent / "deploy" / "kubernetes"
 ROLES = ("rbac.yaml", "nodes.yaml", "access-roles.yaml", "access-limits.yaml", "gitops.yaml")
 NAME = "sandbox"
 LOGS_SPAN = timedelta(minutes=30)
-PORTAL_TOKEN_SECONDS = 30 * 24 * 3600
+TOKEN_SECONDS = 30 * 24 * 3600
 
 # name in state.json -> (user, groups); the tokens are random
 ACCOUNTS = {
@@ -61,10 +61,10 @@ class Kubernetes:
         self.toxiproxy_url = f"http://127.0.0.1:{self._ports['toxiproxy']}"
         self._address = f"https://127.0.0.1:{self._ports['kube-apiserver']}"
         self._authority = self._certificates / "apiserver.crt"
-        self._cluster = Cluster(self._address, self._authority, self._token("setup"))
+        self.cluster = Cluster(self._address, self._authority, self._token("setup"))
 
     def start(self) -> None:
-        self._program = str(cluster_program(self._processes, self._say))
+        self._program = str(built(CLUSTER, self._processes, self._say))
         self._write_files()
         self._etcd()
         self._api_server()
@@ -107,7 +107,7 @@ class Kubernetes:
     def _write_pod_logs(self) -> None:
         """What `kubectl logs` shows: the lines of `cluster/logs/`, as if written during the last half hour."""
         directory = self._state.directory("kubernetes", "pod-logs")
-        for source in (SOURCES / "logs").glob("*.log"):
+        for source in (CLUSTER.sources / "logs").glob("*.log"):
             lines = source.read_text().splitlines()
             first = datetime.now(UTC) - LOGS_SPAN
             stamps = (first + LOGS_SPAN * number / len(lines) for number in range(len(lines)))
@@ -160,11 +160,11 @@ class Kubernetes:
             "--endpoint-reconciler-type=none",  # a loopback address is no endpoint
             "--kubelet-preferred-address-types=InternalIP",
             "--event-ttl=24h",
-            f"--audit-policy-file={SOURCES / 'audit-policy.yaml'}",
+            f"--audit-policy-file={CLUSTER.sources / 'audit-policy.yaml'}",
             f"--audit-log-path={self.audit_log}",
             "--audit-log-maxsize=100",
             "--audit-log-maxbackup=3",
-            ready=self._cluster.ready,
+            ready=self.cluster.ready,
         )
 
     def _controllers(self) -> None:
@@ -203,7 +203,7 @@ class Kubernetes:
         self._start(
             "kwok",
             f"--kubeconfig={self._home / 'nodes.kubeconfig'}",
-            f"--config={SOURCES / 'stages.yaml'}",
+            f"--config={CLUSTER.sources / 'stages.yaml'}",
             "--manage-all-nodes",
             "--node-lease-duration-seconds=0",  # with Leases a second start waits for the first one's to run out
             "--cidr=10.244.0.0/16",
@@ -225,17 +225,23 @@ class Kubernetes:
 
     def _furnish(self) -> None:
         for file in ROLES:
-            self._cluster.apply(manifests.read(DEPLOYED / file))
-        self._cluster.apply(manifests.read(SOURCES / "nodes.yaml"))
-        path = "/api/v1/namespaces/afterdeck/serviceaccounts/portal/token"
+            self.cluster.apply(manifests.read(DEPLOYED / file))
+        self.cluster.apply(manifests.read(CLUSTER.sources / "nodes.yaml"))
+        self.kubeconfig_of("afterdeck", "portal")
+        self._create_world()
+
+    def kubeconfig_of(self, namespace: str, account: str) -> Path:
+        """A kubeconfig for a ServiceAccount, with a token that is made for it now."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"
         request = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
-            "spec": {"expirationSeconds": PORTAL_TOKEN_SECONDS},
+            "spec": {"expirationSeconds": TOKEN_SECONDS},
         }
-        token = self._cluster.ask("POST", path, request)["status"]["token"]
-        self._write_kubeconfig(self.kubeconfig_portal, "portal", token)
-        self._create_world()
+        token = self.cluster.ask("POST", path, request)["status"]["token"]
+        kubeconfig = self._home / f"{account}.kubeconfig"
+        self._write_kubeconfig(kubeconfig, account, token)
+        return kubeconfig
 
     def _create_world(self) -> None:
         """Once for each version of the world, so that a second start does not bring back what somebody deleted."""
@@ -247,15 +253,15 @@ class Kubernetes:
             document for document in manifests.read(WORLD) if not document["apiVersion"].startswith("backstage.io/")
         ]
         namespaces = [document for document in documents if document["kind"] == "Namespace"]
-        self._cluster.create_absent(namespaces)
+        self.cluster.create_absent(namespaces)
         for namespace in namespaces:  # before it has this account, every pod in it is refused
             self._wait_for(f"/api/v1/namespaces/{namespace['metadata']['name']}/serviceaccounts/default")
-        self._cluster.create_absent([document for document in documents if document["kind"] != "Namespace"])
+        self.cluster.create_absent([document for document in documents if document["kind"] != "Namespace"])
         marker.write_text(digest)
 
     def _wait_for(self, path: str) -> None:
         end = time.monotonic() + 30
-        while not self._cluster.exists(path):
+        while not self.cluster.exists(path):
             if time.monotonic() > end:
                 log = self._processes["kube-controller-manager"].log
                 raise PartFailed(

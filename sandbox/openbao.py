@@ -104,7 +104,12 @@ class OpenBao:
 
     def _approle(self, client: hvac.Client) -> None:
         role = client.auth.approle
-        role.create_or_update_approle("portal", token_policies=["portal", "afterdeck-access"], token_ttl="1h", token_max_ttl="24h")  # noqa: S106  (no password)
+        role.create_or_update_approle(
+            "portal",
+            token_policies=["portal", "afterdeck-access"],
+            token_ttl="1h",  # noqa: S106  (no password)
+            token_max_ttl="24h",  # noqa: S106
+        )
         write_private(self.role_id_file, role.read_role_id("portal")["data"]["role_id"])
         if not self.secret_id_file.exists():
             write_private(self.secret_id_file, role.generate_secret_id("portal")["data"]["secret_id"])

@@ -3,15 +3,17 @@
 What does not depend on each other starts in parallel. A second start on the same directory keeps ports, passwords and data.
 """
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.external_secrets import ExternalSecrets
 from sandbox.kubernetes import Kubernetes
 from sandbox.openbao import OpenBao
 from sandbox.postgres import Postgres
-from sandbox.processes import Processes
+from sandbox.processes import PartFailed, Processes
 from sandbox.state import State
 from sandbox.valkey import Valkey
 
@@ -42,6 +44,7 @@ class Stack:
         self, root: Path, *, say: Callable[[str], None], with_kubernetes: bool = True, with_vault: bool = True
     ) -> None:
         self._say, self._with_kubernetes, self._with_vault = say, with_kubernetes, with_vault
+        self._stopped = False
         self.state = State(root.resolve())
         self.processes = Processes(self.state.directory("logs"), holds=(self.state.held,))
         self._postgres = Postgres(self.state, self.processes)
@@ -80,7 +83,25 @@ class Stack:
                 raise
         return self.endpoints
 
+    def synchronise(self) -> None:
+        """Start what keeps Secrets of the cluster equal to OpenBao's. The first time ever, its build takes minutes."""
+        ExternalSecrets(self.state, self.processes, self._kubernetes, self._openbao, self._say).start()
+
+    def synchronise_in_background(self) -> None:
+        """The same, for nobody to wait for: until it says that it runs, nothing is kept equal. Not without our own two servers."""
+
+        def synchronise() -> None:
+            try:
+                self.synchronise()
+            except PartFailed as failure:
+                if not self._stopped:
+                    self._say(f"Secrets are not kept in sync: {failure}")
+
+        if self._with_kubernetes and self._with_vault:
+            threading.Thread(target=synchronise, name="sandbox-synchronise", daemon=True).start()
+
     def stop(self) -> None:
+        self._stopped = True
         self.processes.stop()
         self.state.release()
 
