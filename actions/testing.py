@@ -24,7 +24,7 @@ from connectors.errors import Conflict, Transient
 
 from .errors import BadParams
 from .planning import make_plan, read_params
-from .protocol import Drifted, Outcome, Plan, Run, Target, Verdict, World, plan_from
+from .protocol import Drifted, NotYet, Outcome, Plan, Run, Step, Target, Verdict, World, plan_from
 from .registry import AnyAction
 
 PATIENCE = 60.0
@@ -94,6 +94,10 @@ class ActionContract:
     def subject(self) -> Subject:
         raise NotImplementedError
 
+    def effects_of(self, plan: Plan) -> int:
+        """How many writes the steps of a plan are, as `Subject.effects` counts. Override it where a step only looks, or writes twice."""
+        return len(plan.steps)
+
     def test_planning_writes_nothing(self, subject: Subject) -> None:
         effects, declared = subject.effects(), subject.declared()
         _plan(subject)
@@ -120,7 +124,10 @@ class ActionContract:
         assert plan.summary and plan.eject and plan.impact and plan.preconditions
         assert [line for change in plan.changes for line in change.lines], "The dry run shows no change."
         assert len(steps) == len(set(steps))
-        assert bool(plan.revert) != bool(plan.no_revert), "Either it can be taken back, or it says why not."
+        final = any(step.final for step in plan.steps)  # until then it can be taken back, and from then on not
+        assert plan.no_revert if final else bool(plan.revert) != bool(plan.no_revert), (
+            "It can be taken back, or says why not."
+        )
         assert (plan.undo is None) == bool(plan.no_undo), "Either it can be undone, or it says why not."
 
     def test_what_undoes_it_can_be_asked_for(self, subject: Subject) -> None:
@@ -156,11 +163,11 @@ class ActionContract:
         plan, effects = _plan(subject), subject.effects()
         world = _running(subject)
         for step in plan.steps:
-            subject.action.apply(step, plan, world)
+            world, _ = _done(subject, step, plan, world)
             done = subject.declared()
-            subject.action.apply(step, plan, world)
+            _done(subject, step, plan, world)
             assert subject.declared() == done
-        assert subject.effects() == effects + len(plan.steps)
+        assert subject.effects() == effects + self.effects_of(plan)
 
     def test_nothing_is_done_to_what_somebody_else_has_changed(self, subject: Subject) -> None:
         plan = _plan(subject)
@@ -175,28 +182,27 @@ class ActionContract:
 
     def test_what_was_done_is_verified_and_can_be_taken_back_exactly(self, subject: Subject) -> None:
         before, plan, world = subject.declared(), _plan(subject), _running(subject)
-        evidence = [subject.action.apply(step, plan, world) for step in plan.steps]
-        world = _applied(world, evidence)
+        world, _ = _all_done(subject, plan, world)
         assert _decided(lambda: subject.action.verify(plan, _now(world))).outcome is Outcome.OK
         assert subject.declared() != before
         for step in plan.revert:
-            _patiently(lambda step=step: subject.action.apply(step, plan, world))  # type: ignore[misc]  # bound in the loop
+            _done(subject, step, plan, world)
         if plan.revert:
             assert _decided(lambda: subject.action.verify_revert(plan, _now(world))).outcome is Outcome.OK
             assert subject.declared() == before
 
     def test_no_secret_of_the_target_is_in_what_is_kept_and_shown(self, subject: Subject) -> None:
         plan, world = _plan(subject), _running(subject)
-        evidence = [subject.action.apply(step, plan, world) for step in plan.steps]
-        verdict = subject.action.verify(plan, _applied(world, evidence))
+        world, evidence = _all_done(subject, plan, world)
+        verdict = subject.action.verify(plan, _now(world))
         shown = " ".join(map(repr, (plan.text, plan.impact, plan.numbers, evidence, verdict)))
         assert [secret for secret in subject.secrets if secret in shown] == []
 
     def test_verification_fails_when_the_result_is_not_as_planned(self, subject: Subject) -> None:
         plan, world = _plan(subject), _running(subject)
-        evidence = [subject.action.apply(step, plan, world) for step in plan.steps]
+        world, _ = _all_done(subject, plan, world)
         subject.spoil()
-        verdict = _decided(lambda: subject.action.verify(plan, _now(_applied(world, evidence))))
+        verdict = _decided(lambda: subject.action.verify(plan, _now(world)))
         assert verdict.outcome is Outcome.FAILED
         assert verdict.sentence.endswith(".")
 
@@ -212,9 +218,13 @@ def _running(subject: Subject) -> World:
     return replace(subject.world, run=Run(str(number), stamp))
 
 
-def _applied(world: World, evidence: Sequence[Mapping[str, str | int]]) -> World:
-    merged = {name: value for each in evidence for name, value in each.items()}
-    return replace(world, run=replace(world.current_run, applied_at=timezone.now(), evidence=merged))
+def _all_done(subject: Subject, plan: Plan, world: World) -> tuple[World, list[Mapping[str, str | int]]]:
+    """The world after all steps, and what was kept of each."""
+    kept = []
+    for step in plan.steps:
+        world, evidence = _done(subject, step, plan, world)
+        kept.append(evidence)
+    return replace(world, run=replace(world.current_run, applied_at=timezone.now())), kept
 
 
 def _now(world: World) -> World:
@@ -230,14 +240,25 @@ def _decided(observe: Callable[[], Verdict]) -> Verdict:
     return verdict
 
 
-def _patiently(apply: Callable[[], object]) -> None:
-    """As the engine does: what the outside cannot do yet, or moved under our hands, is tried again."""
+def _done(subject: Subject, step: Step, plan: Plan, world: World) -> tuple[World, Mapping[str, str | int]]:
+    """As the engine does: a step that is not done yet keeps its evidence, and what the outside cannot do yet, or moved under our
+    hands, is tried again.
+    """
     deadline = time.monotonic() + PATIENCE
+    kept: dict[str, str | int] = {}
     while True:
         try:
-            apply()
-        except (Transient, Conflict):
-            assert time.monotonic() < deadline
+            evidence = subject.action.apply(step, plan, _now(world))
+        except (Transient, Conflict, NotYet) as later:
+            assert time.monotonic() < deadline, later
+            kept |= later.evidence if isinstance(later, NotYet) else {}
+            world = _knowing(world, kept)
             time.sleep(0.1)
         else:
-            return
+            kept |= evidence
+            return _knowing(world, kept), kept
+
+
+def _knowing(world: World, evidence: Mapping[str, str | int]) -> World:
+    run = world.current_run
+    return replace(world, run=replace(run, evidence={**run.evidence, **evidence}))
