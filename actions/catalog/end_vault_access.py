@@ -1,0 +1,72 @@
+"""The end of access to a vault: the token goes, by its accessor, and the vault says that it knows of none.
+
+Nobody asks for it: it is done when a grant's time is over, or when it is given back. Mostly the vault was faster.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field
+
+from ..access import EndParams, beside_the_work_on_it, end_plan
+from ..protocol import (
+    Action,
+    Change,
+    Impact,
+    Line,
+    Outcome,
+    Plan,
+    Risk,
+    Step,
+    Target,
+    TargetKind,
+    Verdict,
+    World,
+)
+from ..registry import register
+
+
+class EndVaultAccessParams(EndParams):
+    accessor: str = Field("", max_length=256)
+    may: str = Field("", max_length=200)
+    expires: str = Field("", max_length=40)
+
+
+@register
+class EndVaultAccess(Action[EndVaultAccessParams]):
+    id, title, icon, risk = "end-vault-access", "End access", "key-off", Risk.LOW
+    target, kinds, listed = TargetKind.SECRET, ("kv2",), False
+    params = EndVaultAccessParams
+
+    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
+        return {}
+
+    def plan(self, target: Target, params: EndVaultAccessParams, world: World) -> Plan:
+        there = bool(params.accessor) and world.vault.access.expires_at(params.accessor) is not None
+        state = "a token that is valid" if there else "ended already" if params.accessor else "never fetched"
+        return end_plan(
+            self.id, beside_the_work_on_it(target), params, f"End access to {target.ref.namespace}/{target.ref.name}",
+            preconditions={"handed over": bool(params.accessor)},
+            changes=(Change(f"The token of the vault {target.vault}", (Line("token", "as handed over", "ended"),)),),
+            steps=(Step("revoke", "Let the vault end the token", "revoke"),),
+            eject=("bao token revoke -accessor ACCESSOR",),
+            impact=(Impact("Now", state, "The vault ends it by itself as well."),),
+        )  # fmt: skip
+
+    def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
+        _ = world.current_run
+        accessor = plan.params["accessor"]
+        if not accessor or world.vault.access.expires_at(accessor) is None:
+            return {"token": "ended already" if accessor else "never fetched"}
+        world.hold()
+        world.vault.access.close(accessor)
+        return {"token": "ended"}
+
+    def verify(self, plan: Plan, world: World) -> Verdict:
+        accessor = plan.params["accessor"]
+        if accessor and world.vault.access.expires_at(accessor) is not None:
+            return Verdict(Outcome.WAIT, "The vault still knows the token.")
+        return Verdict(Outcome.OK, "The vault knows of no such token." if accessor else "Nobody had fetched the token.")
+
+    def verify_revert(self, plan: Plan, world: World) -> Verdict:
+        return Verdict(Outcome.FAILED, "An end is not taken back.")
