@@ -70,7 +70,7 @@ def autoscaler_bounds(ref: ObjectRef, *, min_replicas: int, max_replicas: int, e
 
 def auto_sync(ref: ObjectRef, *, switch: Any, note: str | None, execution: str, seen: str) -> Patch:
     """Of an Application its whole `automated`, as `argocd app set --sync-policy` does: older versions ignore its `enabled`."""
-    patch = _precondition(ref, execution, seen)
+    patch = precondition(ref, execution, seen)
     patch["metadata"]["annotations"][AUTO_SYNC] = note
     spec = {"syncPolicy": {"automated": switch}} if ref.kind == "Application" else {"suspend": switch}
     return {**patch, "spec": spec}
