@@ -15,7 +15,7 @@ from django.utils import timezone
 from audit import writer
 from connectors.errors import Conflict, ConnectorError, Transient, Unknown
 
-from . import claiming, confirmation, grants, journal, lifecycle, verification
+from . import claiming, confirmation, grants, journal, lifecycle, run_logs, verification
 from .admission import stored_plan
 from .claiming import hand_back, in_hand, renew, worker_actor
 from .errors import CannotPlanNow
@@ -127,10 +127,9 @@ def _verifying(execution: Execution) -> bool:
     plan = stored_plan(execution.request)
     if _cancelled_meanwhile(execution):
         return _cancel(execution, plan)
-    action = action_named(plan.action)
-    result = verification.observe(
-        execution, plan, _world(execution, plan), action.verify, Phase.VERIFY, plan.soak_seconds
-    )
+    action, world = action_named(plan.action), _world(execution, plan)
+    result = verification.observe(execution, plan, world, action.verify, Phase.VERIFY, plan.soak_seconds)
+    run_logs.keep(execution, action, plan, world, last=not result.again)
     if result.again:
         hand_back(execution, after=verification.INTERVAL)
         return False
@@ -311,6 +310,8 @@ def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
     if not plan.revert or any(step.final and step.id in began for step in plan.steps):
         return _ask_human(execution, f"{cause} {plan.no_revert}")
     journal.stop_observing(execution, cause)
+    # Whoever stops a task wants to read what it said; afterwards it is gone.
+    run_logs.keep(execution, action_named(plan.action), plan, _world(execution, plan), last=True)
     lifecycle.move(
         execution, to=ExecutionState.REVERTING, actor=worker_actor(), summary=cause[:400],
         changes={"cause": cause, "observed": {}, "deadline": timezone.now() + timedelta(seconds=plan.deadline_seconds)},

@@ -90,7 +90,20 @@ def read_params(action: AnyAction, raw: Mapping[str, Any], *, from_form: bool = 
 
     Raises `BadParams` with the field and the reason.
     """
-    model: type[Params] = action.params
+    return _validated(action.params, raw, from_form=from_form)
+
+
+def read_values(name: str, model: type[Params], raw: Mapping[str, str]) -> Params:
+    """Validate what is inside the parameter `name`, all of it text. Raises `BadParams` with `name.field` and the reason."""
+    try:
+        return _validated(model, raw, from_form=True)
+    except BadParams as problem:
+        raise BadParams(
+            {name if field == "params" else f"{name}.{field}": said for field, said in problem.fields.items()}
+        ) from problem
+
+
+def _validated(model: type[Params], raw: Mapping[str, Any], *, from_form: bool) -> Params:
     if from_form and (odd := _odd_numbers(model, raw)):
         raise BadParams(odd)
     try:
@@ -144,6 +157,12 @@ def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str
     """Values for the form from what is true now. Raises `CannotPlanNow`."""
     with _looking():
         return action.defaults(target, world)
+
+
+def inner_for(action: AnyAction, target: Target, chosen: Mapping[str, Any], world: World) -> Mapping[str, type[Params]]:
+    """What belongs into the parameters that are mappings. Raises `CannotPlanNow`."""
+    with _looking():
+        return action.inner(target, chosen, world)
 
 
 def options_for(action: AnyAction, target: Target, world: World) -> Mapping[str, Sequence[Option]]:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from connectors.kubernetes import Identity, KubernetesCluster
+from connectors.kubernetes.jobs import LogSeen
 from connectors.vault import VaultServer
 
 from .plans import Change, Impact, Line, Option, Plan, Step, Target, TargetKind, plan_from
@@ -198,7 +199,13 @@ class Action(ABC, Generic[P]):
 
     @abstractmethod
     def plan(self, target: Target, params: P, world: World) -> Plan:
-        """Say what would happen; read and dry-run only. Raises `CannotPlan` with the reason and the way out."""
+    def inner(self, target: Target, chosen: Mapping[str, Any], world: World) -> Mapping[str, type[Params]]:
+        """What belongs into the parameters that are mappings, when this is what was chosen for the others. Raises `CannotPlan`."""
+        return {}
+
+        """Say what would happen; read and dry-run only. Raises `CannotPlan` with the reason and the way out, and `BadParams` for
+        values of which only the outside says whether they fit.
+        """
 
     @abstractmethod
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
@@ -218,6 +225,10 @@ class Action(ABC, Generic[P]):
 
     def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
         """What the requester has to do before an agreed run begins: `start` it, because its time counts from then, or hand in a
+    def logs(self, plan: Plan, world: World) -> Sequence[LogSeen]:
+        """What the work that this run started has written so far. Asked for while it is verified; redacted and kept with the run."""
+        return ()
+
         `value` that may be kept nowhere, for the first step.
         """
         return ""

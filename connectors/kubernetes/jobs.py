@@ -24,7 +24,9 @@ from connectors.names import count, dns_label, dns_subdomain, uid
 TASK = "afterdeck.dev/task"
 """Label of a `PodTemplate` that is a task's, and of the Jobs that were made of one: its name."""
 OF_JOB = "batch.kubernetes.io/controller-uid"
-LOG_LINES, LOG_READ, LOG_KEPT = 2000, 4 * 2**20, 256 * 2**10
+LOG_LINES = (2000, 100)
+"""How many of the last lines are asked for, and how many when those are too long."""
+LOG_READ, LOG_KEPT = 4 * 2**20, 512 * 2**10
 KEPT_FOR = 24 * 3600
 """Seconds that a Job stays after its end: as long, a run that is picked up again finds it and does not make a second one."""
 SUFFIX = 10
@@ -164,18 +166,22 @@ class Jobs:
 
     def log_of(self, pod: ObjectRef, container: str, *, as_: Identity) -> LogSeen:
         """The last lines of one container, read as the person: the portal itself may read nobody's logs."""
-        query = [("container", dns_label(container, "the name of a container"))]
-        raw = self._transport.text(
-            f"{single('Pod', pod.namespace, pod.name)}/log",
-            headers=writing.impersonation(as_),
-            query=[*query, ("tailLines", LOG_LINES), ("limitBytes", LOG_READ)],
-            what=f"the log of {pod}",
-            who=as_.user,
-            most=LOG_READ,
-        )
-        lines = raw.decode("utf-8", "replace")
-        truncated = len(raw) >= LOG_READ or raw.count(b"\n") >= LOG_LINES
-        return LogSeen(pod.name, container, clean_lines(lines), truncated)
+        name, path = dns_label(container, "the name of a container"), f"{single('Pod', pod.namespace, pod.name)}/log"
+        raw = b""
+        for lines in LOG_LINES:
+            raw = self._transport.text(
+                path,
+                headers=writing.impersonation(as_),
+                query=[("container", name), ("tailLines", lines), ("limitBytes", LOG_READ)],
+                what=f"the log of {pod}",
+                who=as_.user,
+                most=LOG_READ,
+            )
+            if len(raw) < LOG_READ:  # else the limit, which counts from the first of these lines, cut the last ones off
+                break
+        end = raw[-LOG_KEPT:].decode("utf-8", "replace")
+        truncated = len(raw) > LOG_KEPT or raw.count(b"\n") >= lines
+        return LogSeen(pod.name, container, clean_lines(end), truncated)
 
     # What can be changed
 
