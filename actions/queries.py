@@ -1,7 +1,7 @@
 """Reads of requests and runs, scoped to who may see them, keyset-paged, with a constant number of queries."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -182,6 +182,12 @@ class Estimate:
 
 
 def estimate(action: str, service_id: int, environment_id: int) -> Estimate | None:
+def active_on_keys(keys: Collection[str]) -> dict[str, int]:
+    """The request whose run holds each target, by target key."""
+    rows = Hold.objects.filter(target_key__in=keys, execution__state__in=ACTIVE)
+    return dict(rows.values_list("target_key", "execution__request_id"))
+
+
     """From the last 50 successful runs of this action there; `None` when there is none to learn from."""
     spans = (
         Execution.objects.filter(

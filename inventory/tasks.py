@@ -19,9 +19,10 @@ from connectors.errors import ConnectorError, Transient
 from connectors.protocol import Health
 from connectors.vault.seen import SecretSeen
 
-from . import discovery, samples, services, vaults
+from . import discovery, nodes, samples, services, vaults
 from .discovery import Sighting
 from .models import Cluster, Vault
+from .nodes import Machine
 
 log = structlog.get_logger(__name__)
 
@@ -65,9 +66,9 @@ def look_around() -> list[Report] | None:
             return reports + [_vault(name, seen.result) for name, seen in of_vaults]
 
 
-def _see_cluster(name: str) -> tuple[Health, list[Sighting]]:
+def _see_cluster(name: str) -> tuple[Health, list[Sighting], list[Machine]]:
     cluster = registry.connection("kubernetes", name)
-    return _healthy(cluster.health()), discovery.look(cluster)
+    return _healthy(cluster.health()), discovery.look(cluster), nodes.look(cluster)
 
 
 def _see_vault(name: str, secrets_due: bool) -> tuple[Health, list[SecretSeen] | None]:
@@ -86,12 +87,13 @@ def _secrets_due(name: str) -> bool:
     return row is None or row.seen_at is None or row.seen_at + SECRETS_EVERY <= timezone.now()
 
 
-def _cluster(name: str, seen: Callable[[], tuple[Health, list[Sighting]]]) -> Report:
+def _cluster(name: str, seen: Callable[[], tuple[Health, list[Sighting], list[Machine]]]) -> Report:
     def keep() -> str:
-        health, sightings = seen()
+        health, sightings, machines = seen()
         connector = registry.connection("kubernetes", name)
         services.reached(row, version=health.version, read_only=connector.read_only, simulated=connector.simulated)
         kept = services.keep_cluster(row, sightings, at=timezone.now())
+        nodes.keep(row, machines, at=timezone.now())
         return (
             f"{kept.workloads} workloads: {kept.new} new, {kept.changed} changed, {kept.gone} gone; "
             f"{kept.services} new services"

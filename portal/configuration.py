@@ -18,6 +18,8 @@ class ClusterSettings(BaseModel):
     simulated: bool = False
     read_only: bool = False
     server_for_people: str = ""
+    team: str = Field(default="", pattern=r"\A[a-z0-9-]{0,63}\z")
+    """Who looks after its nodes: the owner of the service `cluster-<name>`."""
 
 
 class VaultSettings(BaseModel):

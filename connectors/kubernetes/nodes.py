@@ -55,7 +55,7 @@ class NodeSeen:
 
     @property
     def room(self) -> Room:
-        return Room(_thousandths(self.cpu), _whole(self.memory))
+        return room(self.cpu, self.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +212,12 @@ def _budget(seen: wire.Budget, pods: list[PodOnNode]) -> BudgetOver:
 
 def _requests(container: wire.Container) -> Room:
     asked = container.resources.requests
-    return Room(_thousandths(asked.get("cpu", "")), _whole(asked.get("memory", "")))
+    return room(asked.get("cpu", ""), asked.get("memory", ""))
+
+
+def room(cpu: str, memory: str) -> Room:
+    """Two quantities, as the server writes them."""
+    return Room(_thousandths(cpu), _whole(memory))
 
 
 def _amount(text: str) -> Decimal:
