@@ -73,12 +73,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Option:
-    """One value that can be chosen for a parameter now: what it is called, what is behind it, and since when there is such a one."""
+    """One value that can be chosen for a parameter now: what it is called, what is behind it, and since when there is such a one.
+
+    `lines` are what differs from the present one, for a choice between versions.
+    """
 
     value: str | int
     label: str
     meaning: str = ""
     at: datetime | None = None
+    lines: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True)

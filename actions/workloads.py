@@ -17,6 +17,7 @@ from connectors.kubernetes import (
 )
 from connectors.kubernetes.seen import EventSeen
 
+from .proofs import proof
 from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict, World
 
 NOT_SHOWN = ("metadata.annotations.afterdeck.dev/execution", "metadata.generation", "metadata.resourceVersion")
@@ -139,7 +140,7 @@ def rollout_verdict(
         return Verdict(Outcome.WAIT, f"{ready}, {seen.updated} {what}", evidence)
     if progressing and progressing.reason != "NewReplicaSetAvailable":
         return Verdict(Outcome.WAIT, f"{ready}, the controller has not called it done", evidence)
-    return Verdict(Outcome.OK, ready, evidence)
+    return Verdict(Outcome.OK, ready, evidence, proof(seen, pods))
 
 
 def trouble_in_soak(

@@ -180,6 +180,7 @@ def _patched(seen: WorkloadSeen) -> dict[str, str | int]:
     return {
         "generation": seen.generation,
         "restartedAt": seen.restarted_at or "none",
+        "template": seen.template_hash[:12],
         "resourceVersion": seen.resource_version,
     }
 

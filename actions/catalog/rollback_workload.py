@@ -6,13 +6,16 @@ was current before: that one stays. It may run while a bad rollout is stuck, whi
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from contextlib import suppress
 from typing import Any
 
 from pydantic import Field
 
+from connectors.errors import Forbidden
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
+from connectors.kubernetes.fields import fields
 
+from ..origins import Origin, origins
 from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
@@ -20,8 +23,8 @@ from ..protocol import (
     Change,
     Drifted,
     Impact,
+    Line,
     Option,
-    Outcome,
     Params,
     Plan,
     Risk,
@@ -32,25 +35,24 @@ from ..protocol import (
     World,
 )
 from ..registry import register
-from ..workloads import (
-    availability,
-    changed_lines,
-    evict_stuck,
-    kubectl,
-    read_before_write,
-    read_target,
-    refuse_without_rollouts,
-    rolling,
-    rollout_evidence,
-    rollout_verdict,
-    unavailable_at_once,
-    warnings_in_soak,
+from ..states import ExecutionState
+from ..templates import (
+    DEADLINE_SECONDS,
+    FORGETS,
+    IN_FLIGHT,
+    back_in_place,
+    chosen,
+    health,
+    history,
+    in_place,
+    memory,
+    pods_of,
+    put_in_place,
+    rollout_numbers,
+    unsettled,
+    unstick,
 )
-
-DEADLINE = timedelta(minutes=10)
-FORGETS = (
-    "It keeps no earlier revisions (revisionHistoryLimit is 0), so the present one is gone once the pods have moved."
-)
+from ..workloads import availability, changed_lines, kubectl
 
 
 class RollbackParams(Params):
@@ -65,131 +67,96 @@ class RollbackParams(Params):
 class RollbackWorkload(Action[RollbackParams]):
     id, title, icon, risk = "rollback-workload", "Roll back", "arrow-back-up", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    everyday = True
     params = RollbackParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
+        """The newest that was seen to be good, or else the newest that no run of ours had to take back."""
         _, _, others = _history(target, world)
-        return {"revision": others[0].number}
+        known = origins(target, [each.template_hash for each in others])
+        bad = {template for template, origin in known.items() if origin.state == ExecutionState.REVERTED}
+        good = [each for each in others if each.template_hash in known and known[each.template_hash].verified]
+        hopeful = [each for each in others if each.template_hash not in bad]
+        return {"revision": (good or hopeful or others)[0].number}
 
     def options(self, target: Target, world: World) -> Mapping[str, Sequence[Option]]:
-        _, _, others = _history(target, world)
-        return {"revision": [_option(revision) for revision in others]}
+        _, current, others = _history(target, world)
+        known = origins(target, [each.template_hash for each in others])
+        return {"revision": [_option(each, current, known.get(each.template_hash)) for each in others]}
 
     def plan(self, target: Target, params: RollbackParams, world: World) -> Plan:
         seen, current, others = _history(target, world)
-        chosen = _chosen(params.revision, current, others)
+        revision = chosen(params.revision, current, others)
+        references = _references(target, revision, current, world)
         dry = world.cluster.restore_template(
-            seen.ref, as_=world.person, revision=chosen, execution="plan", seen=seen.resource_version, dry_run=True
+            seen.ref, as_=world.person, revision=revision, execution="plan", seen=seen.resource_version, dry_run=True
         )
-        name, way = target.ref.name, f"revision {current.number} to {chosen.number}"
-        forth = {"template": chosen.template_hash, "becomes": dry.template_hash}
+        name, way = target.ref.name, f"revision {current.number} to {revision.number}"
+        forth = {"template": revision.template_hash, "becomes": dry.template_hash}
         back = {"template": current.template_hash, "becomes": seen.template_hash}
         changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
         return Plan(
             action=self.id,
             target=target,
-            params={"revision": chosen.number},
+            params={"revision": revision.number},
             summary=f"Roll back {name}, {way}",
-            preconditions={"template": seen.template_hash, "revision": chosen.template_hash},
+            preconditions={"template": seen.template_hash, "revision": revision.template_hash},
             changes=changes,
             steps=(
-                Step("restore", f"Put the template of revision {chosen.number} back", "restore", forth),
-                *_unstick("evict", seen, when=_unsettled(seen)),
+                Step("restore", f"Put the template of revision {revision.number} back", "restore", forth),
+                *unstick("evict", seen, when=unsettled(seen)),
             ),
             revert=(
                 Step("restore-back", f"Put the template of revision {current.number} back", "restore", back),
-                *_unstick("evict-back", seen, when=True),
+                *unstick("evict-back", seen, when=True),
             ),
             no_revert="",
             undo={"revision": current.number} if seen.revision_history_limit else None,
             no_undo="" if seen.revision_history_limit else FORGETS,
             irreversible=(
                 "What the newer version has changed outside its pods, such as a database's schema, stays as it is.",
-                "Work in flight on the pods that stop: they get their termination grace period to finish.",
+                IN_FLIGHT,
             ),
-            eject=_eject(target, seen, current, chosen),
+            eject=_eject(target, seen, current, revision),
             soak_seconds=world.soak_seconds,
-            deadline_seconds=int(DEADLINE.total_seconds()),
-            numbers={
-                "pods": seen.wanted, "replicas_before": seen.wanted, "replicas_after": seen.wanted, "percent": 0,
-                "unavailable": unavailable_at_once(seen), "self_heals": self_heals(seen.owner, changes),
-            },
+            deadline_seconds=DEADLINE_SECONDS,
+            numbers={**rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes)},
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
-                Impact("Blast radius", f"1 object, {_counted(seen.wanted, 'pod')}", f"They go from {way}."),
-                *_references(chosen, current),
+                Impact("Blast radius", f"1 object, {pods_of(seen)}", f"They go from {way}."),
+                *_provenance(target, revision),
+                *references,
                 *ownership(seen.owner, "the roll back", changes),
-                *_memory(seen),
-                *_health(seen),
+                *memory(seen),
+                *health(seen),
             ),
         )  # fmt: skip
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        run, back = world.current_run, step in plan.revert
-        seen = read_before_write(world.cluster, plan.target)
-        if step.verb == "evict":
-            return self._evict(step, plan, world, seen)
-        ours = seen.execution == run.id
-        if ours and (not back or seen.template_hash == step.args["becomes"]):
-            return _patched(seen)
-        if not _may_write(step, plan, seen, ours=ours, back=back):
-            if back:
-                raise Drifted("Somebody else changed it after this run did, so the old template was not put back.")
-            raise Drifted("The pod template is no longer what was planned on. Nothing was changed.")
-        kept = {revision.template_hash: revision for revision in world.cluster.revisions_of(seen)}
-        revision = kept.get(str(step.args["template"]))
-        if revision is None:
-            raise Drifted("The cluster does not keep that template any more, so it cannot be put back.")
-        world.hold()
-        done = world.cluster.restore_template(
-            seen.ref, as_=world.person, revision=revision, execution=run.id, seen=seen.resource_version
-        )
-        before = {"ready before": seen.ready, "in flight before": "yes" if rolling(seen) else "no"}
-        return _patched(done) | ({} if back else before)
+        def write(seen: WorkloadSeen) -> WorkloadSeen:
+            kept = {revision.template_hash: revision for revision in world.cluster.revisions_of(seen)}
+            revision = kept.get(str(step.args["template"]))
+            if revision is None:
+                raise Drifted("The cluster does not keep that template any more, so it cannot be put back.")
+            return world.cluster.restore_template(
+                seen.ref,
+                as_=world.person,
+                revision=revision,
+                execution=world.current_run.id,
+                seen=seen.resource_version,
+            )
 
-    def _evict(self, step: Step, plan: Plan, world: World, seen: WorkloadSeen) -> Mapping[str, str | int]:
-        restored = plan.revert[0] if step in plan.revert else plan.steps[0]
-        if seen.template_hash != restored.args["becomes"]:
-            raise Drifted("Somebody else changed the template after this run did, so no pod was evicted.")
-        return evict_stuck(seen, world)
+        return put_in_place(step, plan, world, write)
 
     def verify(self, plan: Plan, world: World) -> Verdict:
-        seen = world.cluster.read_workload(plan.target.ref.kind, plan.target.ref.namespace, plan.target.ref.name)
-        pods = world.cluster.pods_of(seen)
-        if seen.ref.uid != plan.target.ref.uid or seen.template_hash != plan.steps[0].args["becomes"]:
-            return Verdict(
-                Outcome.FAILED, "Somebody else changed it after the roll back.", rollout_evidence(seen, pods)
-            )
-        run = world.current_run
-        warnings = warnings_in_soak(world.cluster, seen, run)
-        return rollout_verdict(seen, pods, run, world.now, "of the chosen revision", warnings)
+        return in_place(plan, world, "of the chosen revision")
 
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        """As before is enough: a rollout that was stuck then may be stuck again, and that is what was asked back."""
-        run = world.current_run
-        seen = world.cluster.read_workload(plan.target.ref.kind, plan.target.ref.namespace, plan.target.ref.name)
-        evidence = rollout_evidence(seen, world.cluster.pods_of(seen))
-        if seen.template_hash != plan.revert[0].args["becomes"]:
-            return Verdict(Outcome.FAILED, "Somebody else changed it after it was put back.", evidence)
-        as_before = min(seen.wanted, int(run.evidence.get("ready before", seen.wanted)))
-        ready = f"{seen.ready} of {seen.wanted} ready"
-        settled = seen.observed_generation >= seen.generation and (
-            run.evidence.get("in flight before") == "yes" or not rolling(seen)
-        )
-        if not settled or seen.ready < as_before:
-            return Verdict(Outcome.WAIT, ready, evidence)
-        return Verdict(Outcome.OK, f"{ready}, as before", evidence)
+        return back_in_place(plan, world)
 
 
 def _history(target: Target, world: World) -> tuple[WorkloadSeen, RevisionSeen, list[RevisionSeen]]:
-    """The workload, the revision of its template, and the others that are kept, newest first. Raises `CannotPlan`."""
-    seen = read_target(world.cluster, target)
-    refuse_without_rollouts(seen)
-    kept = world.cluster.revisions_of(seen)
-    current = next((each for each in kept if each.template_hash == seen.template_hash), None)
-    if current is None:
-        raise CannotPlan("The cluster has not numbered its present template yet. Try again in a moment.")
-    others = [each for each in kept if each.template_hash != current.template_hash]
+    seen, current, others = history(target, world)
     if not others:
         raise CannotPlan(
             f"Revision {current.number} is the only one that the cluster keeps, so there is nothing to roll back to. Deploy the version "
@@ -198,103 +165,73 @@ def _history(target: Target, world: World) -> tuple[WorkloadSeen, RevisionSeen, 
     return seen, current, others
 
 
-def _chosen(number: int, current: RevisionSeen, others: Sequence[RevisionSeen]) -> RevisionSeen:
-    if number == current.number:
-        raise CannotPlan(f"Revision {number} is what it has already. Choose another one.")
-    chosen = next((each for each in others if each.number == number), None)
-    if chosen is None:
-        raise CannotPlan(
-            f"There is no revision {number} any more, or there never was; a revision gets a new number when it becomes current again. "
-            f"Kept are {', '.join(str(each.number) for each in others)}."
-        )
-    return chosen
-
-
-def _may_write(step: Step, plan: Plan, seen: WorkloadSeen, *, ours: bool, back: bool) -> bool:
-    """Whether the template is the one this step leaves.
-
-    Back also writes over what is as before already: our patch may be late. Writing makes another version, which a late patch does
-    not fit.
-    """
-    if not back:
-        return seen.template_hash == plan.preconditions["template"]
-    as_before = seen.template_hash == step.args["becomes"]
-    return as_before or (ours and seen.template_hash == plan.steps[0].args["becomes"])
-
-
-def _unstick(id: str, seen: WorkloadSeen, *, when: bool) -> tuple[Step, ...]:
-    """A StatefulSet waits for a pod that does not come up, whatever its template says by then."""
-    if seen.ref.kind != "StatefulSet" or not when:
-        return ()
-    return (Step(id, "Evict the pods that did not come up", "evict"),)
-
-
-def _unsettled(seen: WorkloadSeen) -> bool:
-    return rolling(seen) or seen.ready < seen.wanted
-
-
-def _option(revision: RevisionSeen) -> Option:
+def _option(revision: RevisionSeen, current: RevisionSeen, origin: Origin | None) -> Option:
     return Option(
         value=revision.number,
         label=f"Revision {revision.number}",
-        meaning=", ".join((*revision.images, *filter(None, [revision.change_cause]))),
+        meaning=" · ".join(
+            filter(None, (", ".join(revision.images), revision.change_cause, origin.sentence if origin else ""))
+        ),
         at=revision.created_at,
+        lines=_difference(current, revision),
     )
 
 
-def _eject(target: Target, seen: WorkloadSeen, current: RevisionSeen, chosen: RevisionSeen) -> tuple[str, ...]:
+def _difference(current: RevisionSeen, revision: RevisionSeen) -> tuple[Line, ...]:
+    """What a roll back would change in the template, without the values of the environment."""
+    before, after = (fields({"spec": {"template": each.template}}) for each in (current, revision))
+    return changed_lines(before, after)
+
+
+def _eject(target: Target, seen: WorkloadSeen, current: RevisionSeen, revision: RevisionSeen) -> tuple[str, ...]:
     undo = kubectl(
-        target, "rollout undo", f"{target.ref.kind.lower()}/{target.ref.name}", f"--to-revision={chosen.number}"
+        target, "rollout undo", f"{target.ref.kind.lower()}/{target.ref.name}", f"--to-revision={revision.number}"
     )
-    if not _unstick("evict", seen, when=_unsettled(seen)):
+    if not unstick("evict", seen, when=unsettled(seen)):
         return (undo,)
     stuck = f"{seen.selector_query},controller-revision-hash={current.name}"
     return (undo, kubectl(target, "delete pods -l", f"'{stuck}'"))
 
 
-def _memory(seen: WorkloadSeen) -> tuple[Impact, ...]:
-    if seen.revision_history_limit:
+def _references(target: Target, revision: RevisionSeen, current: RevisionSeen, world: World) -> tuple[Impact, ...]:
+    """Whether what the revision names is still there. Raises `CannotPlan` when some of it is not: the pods would never start."""
+    names = [each.partition(" ") for each in revision.references]
+    there = {f"{kind} {name}": world.cluster.exists(kind, target.ref.namespace, name) for kind, _, name in names}
+    if None in there.values():  # whoever keeps a Secret equal to a vault's says whether it is there
+        with suppress(Forbidden):
+            kept = {
+                f"Secret {each.target}" for each in world.cluster.synced_secrets(target.ref.namespace) if each.ready
+            }
+            there |= dict.fromkeys(kept & there.keys(), True)
+    gone = [each for each, is_there in there.items() if is_there is False]
+    if gone:
+        raise CannotPlan(
+            f"Revision {revision.number} needs {' and '.join(gone)}, which {'is' if len(gone) == 1 else 'are'} not there any more, so its "
+            "pods would not start. Put that back first, or choose another revision."
+        )
+    if not there:
         return ()
-    return (Impact("History", "None kept", f"{FORGETS} From then on it cannot be taken back either.", worry=True),)
+    seen = [each for each, is_there in there.items() if is_there]
+    hidden = [each for each, is_there in there.items() if is_there is None]
+    unused = [each for each in hidden if each not in current.references]
+    said = []
+    if seen:
+        said.append(f"{', '.join(seen)}: there.")
+    if hidden:
+        said.append(f"{', '.join(hidden)}: not looked at, because the portal may not read them.")
+    if unused:
+        said.append(
+            f"Revision {current.number} does not use {', '.join(unused)}: make sure that nobody has deleted what nothing used."
+        )
+    elif hidden:
+        said.append(f"Revision {current.number} uses {'it' if len(hidden) == 1 else 'them'} too.")
+    return (Impact("References", f"{len(seen)} of {len(there)} seen to be there", " ".join(said), worry=bool(unused)),)
 
 
-def _references(chosen: RevisionSeen, current: RevisionSeen) -> tuple[Impact, ...]:
-    """The portal may not read what a template refers to, so it says what it has not looked at, and what is more likely to be gone."""
-    if not chosen.references:
-        return ()
-    kinds = [each.partition(" ")[0] for each in chosen.references]
-    figure = ", ".join(_counted(kinds.count(kind), kind) for kind in dict.fromkeys(kinds))
-    unused = [each for each in chosen.references if each not in current.references]
-    meaning = "Not looked at, because the portal may not read them. "
-    meaning += (
-        f"Revision {current.number} does not use {', '.join(unused)}: make sure that nobody has deleted what nothing used."
-        if unused
-        else f"Revision {current.number} uses them too."
-    )
-    return (Impact("References", figure, meaning, worry=bool(unused)),)
-
-
-def _health(seen: WorkloadSeen) -> tuple[Impact, ...]:
-    if not _unsettled(seen):
-        return ()
-    what = "A rollout is in flight and is given up. " if rolling(seen) else ""
-    return (
-        Impact(
-            "Now",
-            f"{seen.ready} of {seen.wanted} ready",
-            f"{what}It is verified against all of them being ready afterwards.",
-            worry=True,
-        ),
-    )
-
-
-def _patched(seen: WorkloadSeen) -> dict[str, str | int]:
-    return {
-        "generation": seen.generation,
-        "template": seen.template_hash[:12],
-        "resourceVersion": seen.resource_version,
-    }
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _provenance(target: Target, revision: RevisionSeen) -> tuple[Impact, ...]:
+    origin = origins(target, [revision.template_hash]).get(revision.template_hash)
+    if origin is None:
+        return (Impact("Where it is from", "Not from here", "No run of ours has made or verified that revision."),)
+    figure = "Verified here" if origin.verified else "Made here"
+    meaning = f"{origin.summary}: {origin.sentence}, {origin.at:%-d %b %H:%M} UTC."
+    return (Impact("Where it is from", figure, meaning, worry=origin.state == ExecutionState.REVERTED),)

@@ -91,8 +91,8 @@ def test_a_plan_shows_the_whole_difference_but_no_value_of_the_environment(
     assert lines[f"{spec}.containers[app].env[PASSWORD].value"][1].startswith("(hidden, ")
     assert SECRET not in f"{seen.plan.text}{seen.plan.impact}"
     assert figures(seen)["References"] == (
-        "1 Secret: Not looked at, because the portal may not read them. Revision 2 does not use Secret db: make sure that nobody "
-        "has deleted what nothing used."
+        "0 of 1 seen to be there: Secret db: not looked at, because the portal may not read them. Revision 2 does not use Secret db: "
+        "make sure that nobody has deleted what nothing used."
     )
     place = f"kubectl --context sandbox -n {shop.namespace.name}"
     assert seen.plan.eject == (f"{place} rollout undo deployment/catalog --to-revision=1",)
