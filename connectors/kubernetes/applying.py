@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import msgspec
-
 from connectors.kubernetes import configmaps, whole, writing
 from connectors.kubernetes.claims import MANAGER, Claim, Claimed
 from connectors.kubernetes.configmaps import ConfigMapSeen
@@ -112,7 +110,7 @@ class Applying:
             take_over=take_over,
             dry_run=dry_run,
         )
-        return Applied(configmaps.config_map(msgspec.convert(done.seen, configmaps.ConfigMap)), done.taken_from)
+        return Applied(configmaps.config_map(done.seen), done.taken_from)
 
     def _apply(
         self,

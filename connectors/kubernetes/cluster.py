@@ -37,6 +37,7 @@ from connectors.kubernetes.seen import (
 )
 from connectors.kubernetes.sizing import Sizing
 from connectors.kubernetes.synced import SyncedSeen, force
+from connectors.kubernetes.template import references
 from connectors.kubernetes.transport import Transport
 from connectors.kubernetes.whole import Whole
 from connectors.kubernetes.whole import autoscaler as _autoscaler
@@ -164,10 +165,24 @@ class KubernetesCluster:
 
     def read_config_map(self, namespace: str, name: str) -> configmaps.ConfigMapSeen:
         """Raises `Missing` when it is gone."""
-        found = self._transport.get(
-            single("ConfigMap", namespace, name), configmaps.ConfigMap, what=f"ConfigMap {namespace}/{name}"
+        whole = self._transport.get(single("ConfigMap", namespace, name), Whole, what=f"ConfigMap {namespace}/{name}")
+        seen = configmaps.config_map(whole)
+        return replace(seen, owner=self.reconciling.ask(seen.owner, whole))
+
+    def readers_of(self, config_map: ObjectRef) -> list[ObjectRef]:
+        """The workloads whose pods are declared to read that ConfigMap."""
+        found = (
+            reading.reference(kind, workload.metadata)
+            for kind in sorted(WORKLOADS)
+            for workload in self._transport.pages(
+                collection(kind, config_map.namespace), wire.Workload, what=f"what reads {config_map}"
+            )
+            if any(
+                (each.kind, each.name) == (config_map.kind, config_map.name)
+                for each in references(workload.spec.template)
+            )
         )
-        return configmaps.config_map(found)
+        return list(found)
 
     def exists(self, kind: str, namespace: str, name: str) -> bool | None:
         """Whether there is such an object, without reading what is in it; `None` when that is not ours to know."""

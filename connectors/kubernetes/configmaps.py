@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from connectors.kubernetes import wire
 from connectors.kubernetes.gitops import claimed_by
 from connectors.kubernetes.reading import reference
 from connectors.kubernetes.seen import EXECUTION, GitOpsOwner, ObjectRef
+from connectors.kubernetes.whole import Whole
 
 KIND = "ConfigMap"
 
@@ -27,7 +30,8 @@ class ConfigMapSeen:
     owner: GitOpsOwner | None
 
 
-def config_map(seen: ConfigMap) -> ConfigMapSeen:
+def config_map(whole: Whole) -> ConfigMapSeen:
+    seen = msgspec.convert(whole, ConfigMap)
     meta = seen.metadata
     return ConfigMapSeen(
         ref=reference(KIND, meta),
