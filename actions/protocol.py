@@ -197,12 +197,12 @@ class Action(ABC, Generic[P]):
         """What there is to choose from now, for parameters of which the schema cannot know that. Raises `CannotPlan`."""
         return {}
 
-    @abstractmethod
-    def plan(self, target: Target, params: P, world: World) -> Plan:
     def inner(self, target: Target, chosen: Mapping[str, Any], world: World) -> Mapping[str, type[Params]]:
         """What belongs into the parameters that are mappings, when this is what was chosen for the others. Raises `CannotPlan`."""
         return {}
 
+    @abstractmethod
+    def plan(self, target: Target, params: P, world: World) -> Plan:
         """Say what would happen; read and dry-run only. Raises `CannotPlan` with the reason and the way out, and `BadParams` for
         values of which only the outside says whether they fit.
         """
@@ -223,12 +223,12 @@ class Action(ABC, Generic[P]):
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
         """Compare what is observed now with what was there before."""
 
-    def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
-        """What the requester has to do before an agreed run begins: `start` it, because its time counts from then, or hand in a
     def logs(self, plan: Plan, world: World) -> Sequence[LogSeen]:
         """What the work that this run started has written so far. Asked for while it is verified; redacted and kept with the run."""
         return ()
 
+    def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
+        """What the requester has to do before an agreed run begins: `start` it, because its time counts from then, or hand in a
         `value` that may be kept nowhere, for the first step.
         """
         return ""
