@@ -172,6 +172,12 @@ def active_on(workloads: list[Workload]) -> dict[str, Execution]:
     return {row.target_key: row.execution for row in rows}
 
 
+def active_on_keys(keys: Collection[str]) -> dict[str, int]:
+    """The request whose run holds each target, by target key."""
+    rows = Hold.objects.filter(target_key__in=keys, execution__state__in=ACTIVE)
+    return dict(rows.values_list("target_key", "execution__request_id"))
+
+
 @dataclass(frozen=True)
 class Estimate:
     """How long it took before, in seconds, of runs that succeeded."""
@@ -182,12 +188,6 @@ class Estimate:
 
 
 def estimate(action: str, service_id: int, environment_id: int) -> Estimate | None:
-def active_on_keys(keys: Collection[str]) -> dict[str, int]:
-    """The request whose run holds each target, by target key."""
-    rows = Hold.objects.filter(target_key__in=keys, execution__state__in=ACTIVE)
-    return dict(rows.values_list("target_key", "execution__request_id"))
-
-
     """From the last 50 successful runs of this action there; `None` when there is none to learn from."""
     spans = (
         Execution.objects.filter(
