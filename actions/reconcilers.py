@@ -28,12 +28,12 @@ def owner_of(seen: WorkloadSeen) -> tuple[GitOpsOwner, ReconcilerSeen]:
     return owner, owner.reconciler
 
 
-def switch_args(seen: ReconcilerSeen, *, to: Any, note: str | None) -> Args:
-    """Arguments of a step that sets the switch. `note` is what is there before, for the way back."""
+def switch_args(seen: ReconcilerSeen, *, to: Any, note: str | None = None) -> Args:
+    """Arguments of a step that sets the switch `to` something, from what it is now. `note` is what to leave there, if that is known."""
     ref = seen.ref
     return {
         "kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid, "to": canonical_text(to),
-        "from": canonical_text(seen.switch), "note": note,
+        "from": canonical_text(seen.switch), "noted": seen.note, "note": note,
     }  # fmt: skip
 
 
@@ -58,7 +58,7 @@ def set_switch(step: Step, world: World, *, note: str | None, back: bool) -> Map
     there = present == step.args["to"] and seen.note == (note or "")
     if ours and (there or not back):
         return evidence_of(seen)
-    expected = (there or ours) if back else present == step.args["from"]
+    expected = (there or ours) if back else (present, seen.note) == (step.args["from"], step.args["noted"])
     if not expected:
         raise Drifted(f"Somebody else changed how {seen.ref.name} syncs. Nothing was changed.")
     world.hold()

@@ -17,9 +17,10 @@ from sandbox.manifests import Cluster, Manifest, Refused
 from sandbox.stack import Endpoints
 from tests.cluster import Namespace
 
-GROUPS = {
+COLLECTIONS = {
     "Application": "/apis/argoproj.io/v1alpha1/namespaces/{namespace}/applications",
     "Kustomization": "/apis/kustomize.toolkit.fluxcd.io/v1/namespaces/{namespace}/kustomizations",
+    "HelmRelease": "/apis/helm.toolkit.fluxcd.io/v2/namespaces/{namespace}/helmreleases",
 }
 MANAGERS = {"Application": "argocd-controller", "Kustomization": "kustomize-controller"}
 
@@ -55,6 +56,30 @@ def kustomization(name: str, interval: str) -> Manifest:
     }
 
 
+def release(name: str, interval: str) -> Manifest:
+    return {
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+        "kind": "HelmRelease",
+        "metadata": {"name": name},
+        "spec": {"interval": interval, "driftDetection": {"mode": "enabled"}},
+    }
+
+
+def path_of(owner: Manifest, namespace: Namespace) -> str:
+    return f"{COLLECTIONS[owner['kind']].format(namespace=namespace.name)}/{owner['metadata']['name']}"
+
+
+def marks(made: Manifest, owner: Manifest, namespace: Namespace) -> None:
+    """Leave on an object what its owner leaves there."""
+    meta, name = made["metadata"], owner["metadata"]["name"]
+    if owner["kind"] == "Application":
+        tracked = f"{namespace.name}_{name}:apps/{made['kind']}:{namespace.name}/{meta['name']}"
+        meta.setdefault("annotations", {})["argocd.argoproj.io/tracking-id"] = tracked
+    else:
+        group = owner["apiVersion"].partition("/")[0]
+        meta.setdefault("labels", {}).update({f"{group}/name": name, f"{group}/namespace": namespace.name})
+
+
 class Reconciler(threading.Thread):
     """Brings one Deployment back to `git`, as long as its own object says so."""
 
@@ -62,7 +87,7 @@ class Reconciler(threading.Thread):
         super().__init__(daemon=True)
         self._cluster, self._git, self._seconds = cluster, git, seconds
         self._kind = owner["kind"]
-        self._own = f"{GROUPS[self._kind].format(namespace=namespace.name)}/{owner['metadata']['name']}"
+        self._own = path_of(owner, namespace)
         self._object = f"/apis/apps/v1/namespaces/{namespace.name}/deployments/{git['metadata']['name']}"
         self._over = threading.Event()
         self.problem = ""
@@ -99,14 +124,7 @@ def reconciled(
     """The Deployment `git`, owned by `owner`, looked at every so many seconds for as long as this is open."""
     cluster = administrator(endpoints)
     name = git["metadata"]["name"]
-    if owner["kind"] == "Application":
-        tracked = f"{namespace.name}_{owner['metadata']['name']}:apps/Deployment:{namespace.name}/{name}"
-        git["metadata"].setdefault("annotations", {})["argocd.argoproj.io/tracking-id"] = tracked
-    else:
-        git["metadata"].setdefault("labels", {}).update({
-            "kustomize.toolkit.fluxcd.io/name": owner["metadata"]["name"],
-            "kustomize.toolkit.fluxcd.io/namespace": namespace.name,
-        })  # fmt: skip
+    marks(git, owner, namespace)
     definitions(cluster)
     namespace.apply(owner)
     running = Reconciler(cluster, namespace, owner, git, seconds)

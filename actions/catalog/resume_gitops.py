@@ -69,7 +69,7 @@ class ResumeGitOps(Action[ResumeParams]):
             summary=f"Resume auto-sync of {seen.ref.name}",
             preconditions={"auto-sync": canonical_text(seen.switch), "note": seen.note},
             changes=(Change(str(seen.ref), changed_lines(seen.fields, dry.fields)),),
-            steps=(Step("resume", f"Switch auto-sync of {seen.ref.name} on", "resume", switch_args(seen, to=note.switch, note=None)),),
+            steps=(Step("resume", f"Switch auto-sync of {seen.ref.name} on", "resume", switch_args(seen, to=note.switch)),),
             revert=(),
             no_revert="Once it acts by itself, nothing of that is taken back: Git decides.",
             undo=None,

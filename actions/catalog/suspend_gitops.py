@@ -81,9 +81,9 @@ class SuspendGitOps(Action[SuspendParams]):
             )
         step = Step(
             "suspend", f"Suspend auto-sync of {seen.ref.name}", "suspend",
-            {**switch_args(seen, to=off, note=seen.note or None), "minutes": params.for_minutes},
+            {**switch_args(seen, to=off), "minutes": params.for_minutes},
         )  # fmt: skip
-        back = switch_args(dry, to=seen.switch, note=seen.note or None)
+        back = {**switch_args(dry, to=seen.switch, note=seen.note or None), "noted": None}
         title = f"Leave it suspended until {former.until:%H:%M} UTC" if former else "Switch it on again as it was"
         return Plan(
             action=self.id,

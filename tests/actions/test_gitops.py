@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from actions import grants, services
-from actions.errors import Denied
+from actions.errors import CannotPlanNow, Denied
 from actions.models import Grant, Request
 from actions.states import ExecutionState, GrantState
 from actions.suspensions import suspensions_of
@@ -22,7 +22,7 @@ from inventory.models import Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
-from tests.gitops import application, kustomization, reconciled
+from tests.gitops import application, kustomization, marks, reconciled
 
 SIZE = "spec.replicas"
 OWNERS = {
@@ -44,7 +44,9 @@ def place(endpoints: Endpoints) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def there(people: People, cluster: KubernetesCluster, place: Namespace) -> Shop:
+def there(people: People, cluster: KubernetesCluster, place: Namespace, settings: Settings) -> Shop:
+    """Nothing soaks here unless it is about that."""
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
     return Shop(cluster, place)
 
 
@@ -84,12 +86,14 @@ def test_what_git_takes_back_is_refused_and_the_plan_says_how_soon(owned: Worklo
         asks(people.mira, "resize-workload", owned, replicas=3)
 
 
+@pytest.mark.parametrize("owned", ["edge"], indirect=True)
 def test_a_restart_is_not_in_git_and_stays(owned: Workload, people: People) -> None:
     assert "leaves the restart alone" in said(people, owned, "restart-workload")["Owner"]
     run = work_off(asks(people.mira, "restart-workload", owned))
     assert run.state == ExecutionState.SUCCEEDED, run.cause
 
 
+@pytest.mark.parametrize("owned", ["shop"], indirect=True)
 def test_where_the_policy_only_warns_it_is_seen_that_git_took_it_back(
     owned: Workload, people: People, place: Namespace, settings: Settings, tmp_path: Path
 ) -> None:
@@ -97,7 +101,7 @@ def test_where_the_policy_only_warns_it_is_seen_that_git_took_it_back(
     (tmp_path / "default.yaml").write_text(
         shipped.replace("when: target.self_heals", "when: target.self_heals && environment.criticality >= 3")
     )
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"policy_dir": tmp_path, "soak_seconds": 5})
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"policy_dir": tmp_path, "soak_seconds": 3})
     run = work_off(asks(people.mira, "resize-workload", owned, replicas=3))
     assert run.state == ExecutionState.REVERTED, run.cause
     assert run.cause == "Somebody else set 2 replicas after this run did."
@@ -149,3 +153,33 @@ def test_who_suspends_it_for_longer_holds_it(there: Shop, people: People, place:
     grants.give_back(actor=people.jonas, grant=fresh(second).grant)
     assert work_off(Request.objects.get(ends__request=second)).state == ExecutionState.SUCCEEDED
     assert owner_of(place, target)["spec"]["syncPolicy"] == {"automated": {"prune": True, "selfHeal": True}}
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "sentence"),
+    [
+        ("by-hand", None, "Nothing says that it is kept in Git, so there is no auto-sync."),
+        ("gone", application("nowhere", selfHeal=True), "that object cannot be read: it is gone"),
+        ("off", application("off"), "Auto-sync of off is off already, so nothing takes a change back."),
+    ],
+)
+def test_what_cannot_be_suspended_is_refused_with_the_way_out(
+    there: Shop, people: People, place: Namespace, name: str, owner: dict[str, Any] | None, sentence: str
+) -> None:
+    made = workload(name, replicas=0)
+    if owner is not None:
+        marks(made, owner, place)
+    place.apply(made, *([owner] if name == "off" and owner else []))
+    with pytest.raises(CannotPlanNow, match=sentence):
+        asks(people.mira, "suspend-gitops", there.knows(name, environment=there.staging))
+
+
+def test_one_suspension_of_an_owner_at_a_time(there: Shop, people: People, place: Namespace) -> None:
+    twin = workload("twin", replicas=0)
+    marks(twin, OWNERS["shop"][0], place)
+    place.apply(twin)
+    first = asks(people.mira, "suspend-gitops", there.knows("shop", environment=there.staging))
+    assert work_off(first).state == ExecutionState.SUCCEEDED
+    with pytest.raises(CannotPlanNow, match=r"mira suspended its auto-sync .* through another workload"):
+        asks(people.jonas, "suspend-gitops", there.knows("twin", environment=there.staging))
+    assert work_off(time_passes(first)).state == ExecutionState.SUCCEEDED
