@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, inventory, requests
+from .views import account, actions, audit, grants, inventory, requests
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -51,7 +51,12 @@ urlpatterns = [
     path("requests/<int:pk>/undo", requests.Undo.as_view()),
     path("requests/<int:pk>/undo/preview", requests.UndoPreview.as_view()),
     path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
+    path("requests/<int:pk>/start", requests.Start.as_view()),
     path("approvals", requests.Queue.as_view()),
+    path("grants", grants.Grants.as_view()),
+    path("grants/<int:pk>", grants.GrantDetail.as_view()),
+    path("grants/<int:pk>/credential", grants.Credential.as_view()),
+    path("grants/<int:pk>/give-back", grants.GivingBack.as_view()),
     path("audit/events", audit.Events.as_view()),
     path("audit/events.csv", audit.CsvExport.as_view()),
     path("audit/events.jsonl", audit.JsonLinesExport.as_view()),

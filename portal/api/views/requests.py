@@ -12,7 +12,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import queries, services
+from actions import grants, queries, services
 from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
@@ -121,6 +121,16 @@ class Cancellation(Endpoint):
     def post(self, request: Request, pk: int) -> Response:
         """Stop the run at the next step. What happened already is taken back."""
         services.cancel(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
+
+
+class Start(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="startRun", request=None, responses={202: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Let begin what was agreed and whose time counts from when its requester says so."""
+        grants.activate(actor=self.person, request=_visible(self.person, pk))
         return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
 
 

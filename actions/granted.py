@@ -1,0 +1,50 @@
+"""Reads of grants: who has what, and for how long. Scoped as requests are, since a grant is what a request gave."""
+
+from datetime import timedelta
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from inventory.models import Person
+
+from .models import Grant, Request
+from .queries import RELATED, requests_visible_to
+from .states import ExecutionState, GrantState
+
+RECENT = timedelta(days=7)
+OPEN = (GrantState.ACTIVE, GrantState.ENDING)
+
+
+def grants_visible_to(person: Person) -> QuerySet[Grant]:
+    """Of requests that the person sees: their own, those of their services, and all for who may see everything."""
+    seen = requests_visible_to(person).values("pk")
+    return Grant.objects.filter(request__in=seen).select_related(
+        "request__service__team", "request__environment", "request__requester", "request__execution", "ended_by"
+    )
+
+
+def open_grants(person: Person, *, mine: bool, limit: int = 200) -> list[Grant]:
+    """What has not ended, the next to end first."""
+    whose = Q(request__requester=person)
+    rows = grants_visible_to(person).filter(whose if mine else ~whose, state__in=OPEN)
+    return list(rows.order_by("ends_at", "pk")[:limit])
+
+
+def ended_lately(person: Person, limit: int = 20) -> list[Grant]:
+    since = timezone.now() - RECENT
+    rows = grants_visible_to(person).filter(state=GrantState.ENDED, ended_at__gte=since)
+    return list(rows.order_by("-ended_at", "-pk")[:limit])
+
+
+def to_start(person: Person, limit: int = 20) -> list[Request]:
+    """What was agreed for the person and begins when they say so."""
+    rows = Request.objects.select_related(*RELATED).filter(
+        requester=person, execution__state=ExecutionState.QUEUED, execution__waits_for="start"
+    )
+    return list(rows.order_by("created_at")[:limit])
+
+
+def on_target(person: Person, target_key: str, limit: int = 20) -> list[Grant]:
+    """Who has access to a target now."""
+    rows = grants_visible_to(person).filter(target_key=target_key, kind=Grant.Kind.ACCESS, state__in=OPEN)
+    return list(rows.order_by("ends_at", "pk")[:limit])
