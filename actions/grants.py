@@ -6,6 +6,7 @@ worker in the middle of it kills nothing. Native expiry outside comes first wher
 """
 
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,7 +23,7 @@ from . import admission, bell, lifecycle, recording
 from .admission import stored_plan
 from .errors import BadParams, CannotPlanNow, TooLate
 from .lifecycle import Lost
-from .models import Execution, Grant, Request
+from .models import Execution, Grant, Hold, Request
 from .planning import make_plan, read_params, world_for
 from .protocol import Ending, Plan
 from .registry import action_named
@@ -36,6 +37,7 @@ ENTRANCE = "schedule"
 LATE = timedelta(minutes=2)
 """How long after its end a grant that is still there raises the alarm."""
 TRY_AGAIN = timedelta(seconds=10)
+SOON = timedelta(seconds=1)
 
 AGREED_END = Ruling(
     effect=Effect.ALLOW,
@@ -108,29 +110,33 @@ def end_due() -> None:
             end(grant)
         except Exception as problem:  # one that cannot be ended must not keep the others from ending
             log.exception("grant.end_failed", grant=grant.pk)
-            Grant.objects.filter(pk=grant.pk).update(
-                next_try_at=timezone.now() + TRY_AGAIN, cause=type(problem).__name__
-            )
+            _try_again(grant, type(problem).__name__)
 
 
 def end(grant: Grant, *, actor: Actor = SYSTEM) -> Request | None:
     """Ask for the end of a grant, or close it when nothing is left to end. Whoever comes second finds it done."""
+    if grant.kind == Grant.Kind.CHANGE and (busy := _busy(grant)):
+        _try_again(grant, busy, after=SOON)
+        return None
     request = grant.request
+    others = _others(grant)
     plan = stored_plan(request)
-    ending = action_named(plan.action).ending(plan, _others(grant))
-    if ending is None:
-        _close(grant, actor, "Another grant on the same target holds what this one held, so nothing had to be changed.")
-        return None
+    ending = action_named(plan.action).ending(plan, [stored_plan(other.request) for other in others])
     try:
-        seen = _preview(request, _with_handle(ending, grant))
-    except (CannotPlanNow, BadParams) as refusal:
-        if grant.kind == Grant.Kind.CHANGE and not getattr(refusal, "temporary", False):
-            _close(grant, actor, f"It was left as it is. {refusal}")
-        else:
-            Grant.objects.filter(pk=grant.pk).update(next_try_at=timezone.now() + TRY_AGAIN, cause=str(refusal))
-        return None
-    try:
+        if ending is None:
+            held = "Another grant on the same target holds what this one held, so nothing had to be changed."
+            _close(grant, actor, held, others)
+            return None
+        try:
+            seen = _preview(request, _with_handle(ending, grant))
+        except (CannotPlanNow, BadParams) as refusal:
+            if grant.kind == Grant.Kind.CHANGE and not getattr(refusal, "temporary", False):
+                _close(grant, actor, f"It was left as it is. {refusal}", others)
+            else:
+                _try_again(grant, str(refusal))
+            return None
         with transaction.atomic():
+            _unmoved(grant, others)
             lifecycle.move(
                 grant, to=GrantState.ENDING, actor=actor, summary="its time is over", changes={"next_try_at": None}
             )
@@ -154,13 +160,38 @@ def alarm() -> None:
         log.error("grant.overdue", grant=grant.pk, minutes=minutes)
 
 
-def _others(grant: Grant) -> list[Plan]:
-    """The plans of the grants on the same target that go on."""
+def _busy(grant: Grant) -> str:
+    """Why a change cannot end this moment, or an empty text. While a run, or the end of another, moves what it would set back, nobody
+    knows what is there: a run that fails goes back to what this change had set.
+    """
+    if Hold.objects.filter(target_key=grant.target_key).exists():
+        return "Another run has the target. It ends after that."
+    if Grant.objects.filter(target_key=grant.target_key, state=GrantState.ENDING).exclude(pk=grant.pk).exists():
+        return "Another change of the target is ending. It ends after that."
+    return ""
+
+
+def _try_again(grant: Grant, why: str, *, after: timedelta = TRY_AGAIN) -> None:
+    Grant.objects.filter(pk=grant.pk).update(next_try_at=timezone.now() + after, cause=why)
+
+
+def _others(grant: Grant) -> list[Grant]:
+    """The grants on the same target that go on, oldest first."""
     now = timezone.now()
     rows = Grant.objects.filter(target_key=grant.target_key, state=GrantState.ACTIVE, ends_at__gt=now).exclude(
         pk=grant.pk
     )
-    return [stored_plan(other.request) for other in rows.select_related("request").order_by("starts_at", "pk")]
+    return list(rows.select_related("request").order_by("starts_at", "pk"))
+
+
+def _unmoved(grant: Grant, others: Sequence[Grant]) -> None:
+    """Raises `Lost` when the grants on the target are not the ones that were looked at any more: two that end in the same moment must
+    not leave it to each other. Call it in the transaction that acts on what was seen.
+    """
+    rows = Grant.objects.select_for_update().filter(target_key=grant.target_key).exclude(state=GrantState.ENDED)
+    list(rows.order_by("pk"))
+    if {other.pk for other in _others(grant)} != {other.pk for other in others}:
+        raise Lost("Another grant on the target began or ended in this moment.")
 
 
 def _with_handle(ending: Ending, grant: Grant) -> Ending:
@@ -177,9 +208,9 @@ def _preview(request: Request, ending: Ending) -> admission.Preview:
     return admission.Preview(action, row_of(request), params, plan, AGREED_END, int((time.monotonic() - began) * 1000))
 
 
-def _close(grant: Grant, actor: Actor, cause: str) -> None:
-    try:
+def _close(grant: Grant, actor: Actor, cause: str, others: Sequence[Grant]) -> None:
+    """Raises `Lost`."""
+    with transaction.atomic():
+        _unmoved(grant, others)
         lifecycle.move(grant, to=GrantState.ENDED, actor=actor, summary=cause[:400],
                        changes={"ended_at": timezone.now(), "cause": cause})  # fmt: skip
-    except Lost:
-        return

@@ -43,9 +43,16 @@ class EnvironmentFacts:
     criticality: int
 
 
+PLENTY = 1_000_000
+"""What a guard says where nothing binds, or where it could not look: a condition can then compare it like any other number."""
+
+
 @dataclass(frozen=True)
 class PlanFacts:
-    """Numbers the action took from its plan. `percent` is the change of size, negative when it shrinks."""
+    """Numbers the action took from its plan. `percent` is the change of size, negative when it shrinks; so are those of one pod's CPU
+    and memory. `quota_left` and `node_headroom`: pods of the new size that would still fit afterwards, below 0 when not all of them do.
+    `vpa`: a vertical autoscaler sets CPU and memory by itself.
+    """
 
     objects: int = 1
     pods: int = 0
@@ -53,6 +60,12 @@ class PlanFacts:
     replicas_after: int = 0
     percent: float = 0.0
     unavailable: int = 0
+    to_zero: bool = False
+    cpu_percent: float = 0.0
+    memory_percent: float = 0.0
+    quota_left: int = PLENTY
+    node_headroom: int = PLENTY
+    vpa: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,17 @@
 """Resize: a number of replicas, or the bounds of the autoscaler that owns them.
 
 Absolute numbers, so that doing it twice is doing it once. An autoscaler that owns the replicas would overwrite them within seconds,
-so then its bounds are what changes. Zero is never reached by accident.
+so then its bounds are what changes. Zero is never reached by accident. What is asked for a while goes back by itself, by the same
+action, if nobody else has changed it meanwhile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from pydantic import Field, model_validator
 
-from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, QuotaSeen, WorkloadSeen
+from connectors.kubernetes import AutoscalerSeen, BudgetSeen, GitOpsOwner, WorkloadSeen
 
 from ..owners import ownership, self_heals
 from ..protocol import (
@@ -18,6 +19,7 @@ from ..protocol import (
     CannotPlan,
     Change,
     Drifted,
+    Ending,
     Impact,
     Outcome,
     Params,
@@ -31,6 +33,8 @@ from ..protocol import (
     World,
 )
 from ..registry import register
+from ..sizes import counted, guards, lasting, percent, worst
+from ..temporary import LEVEL, Base, Values, base_of, comes_back, of_same, values_of
 from ..workloads import (
     autoscaler_text,
     changed_lines,
@@ -40,9 +44,13 @@ from ..workloads import (
     read_target,
     rolling,
     rollout_evidence,
+    trouble_in_soak,
+    warnings_in_soak,
 )
 
 MOST = 1000
+MOST_MINUTES = 7 * 24 * 60
+REPLICAS, BOUNDS = ("replicas",), ("min_replicas", "max_replicas")
 DEADLINE = timedelta(minutes=10)
 
 LATE = """A step may have got no answer and not have happened yet when it is taken back. What is as before already is written once
@@ -55,10 +63,25 @@ class ResizeParams(Params):
     replicas: int | None = Field(None, ge=0, le=MOST, title="Replicas", json_schema_extra={"widget": "stepper"})
     min_replicas: int | None = Field(None, ge=1, le=MOST, title="Minimum", json_schema_extra={"widget": "stepper"})
     max_replicas: int | None = Field(None, ge=1, le=MOST, title="Maximum", json_schema_extra={"widget": "stepper"})
+    for_minutes: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_MINUTES,
+        title="Give back after",
+        description="In minutes: then it goes back by itself. Leave it empty, and it stays.",
+        json_schema_extra={"widget": "stepper"},
+    )
     allow_zero: bool = Field(
         False,
         title="Yes, switch it off",
         description="Only with this may the number be 0.",
+        json_schema_extra={"advanced": True},
+    )
+    only_from: str | None = Field(
+        None,
+        pattern=r"^[0-9]{1,4}( to [0-9]{1,4})?$",
+        title="Only from",
+        description="Refuse if it is not at this now, such as 4, or 2 to 6.",
         json_schema_extra={"advanced": True},
     )
 
@@ -84,8 +107,8 @@ class ResizeWorkload(Action[ResizeParams]):
         seen = read_target(world.cluster, target)
         autoscaler = world.cluster.autoscaler_of(seen.ref)
         if autoscaler is not None:
-            return {"min_replicas": autoscaler.min_replicas, "max_replicas": autoscaler.max_replicas}
-        return {"replicas": seen.wanted, "allow_zero": False}
+            return {"min_replicas": autoscaler.min_replicas, "max_replicas": autoscaler.max_replicas, "for_minutes": ""}
+        return {"replicas": seen.wanted, "for_minutes": "", "allow_zero": False}
 
     def plan(self, target: Target, params: ResizeParams, world: World) -> Plan:
         seen = read_target(world.cluster, target)
@@ -98,26 +121,28 @@ class ResizeWorkload(Action[ResizeParams]):
         if params.replicas is None:
             raise CannotPlan("No autoscaler owns the replicas of this workload. Ask for a number of replicas.")
         before, after = seen.wanted, params.replicas
-        if before == after:
+        now = {"replicas": before}
+        if before == after and not _keeps(params, now, world):
             raise CannotPlan(f"It has {_replicas(before)} already. Choose another number.")
+        if params.only_from not in (None, str(before)):
+            raise CannotPlan(f"Somebody else has changed it since: it has {_replicas(before)}, not {params.only_from}.")
         if after == 0 and not params.allow_zero:
             raise CannotPlan("0 replicas switch it off. If that is meant, say so with “Yes, switch it off”.")
-        _fits(world.cluster.quotas(target.ref.namespace), after - before)
+        base = _base(params, now, world)
         dry = world.cluster.scale(
             seen.ref, as_=world.person, replicas=after, execution="plan", seen=seen.resource_version, dry_run=True
         )
         args = {"replicas": after, "from": before}
         return self._assemble(
-            target, world, seen, seen.owner,
-            params={"replicas": after, "allow_zero": params.allow_zero},
+            target, world, seen, seen.owner, params, base,
+            values={"replicas": after},
             summary=f"Resize {target.ref.name}, replicas {before} to {after}",
             preconditions={"replicas": before},
             changes=(Change(target.label, changed_lines(seen.fields, dry.fields)),),
             steps=(Step("scale", f"Set {_replicas(after)}", "scale", args),),
             revert=(Step("scale-back", f"Set {_replicas(before)} again", "scale", {"replicas": before, "from": after}),),
-            undo={"replicas": before, "allow_zero": before == 0},
             eject=kubectl(target, "scale", f"{target.ref.kind.lower()}/{target.ref.name}", f"--replicas={after}"),
-            percent=_percent(before, after),
+            growth=percent(before, after),
             replicas=(before, after),
         )  # fmt: skip
 
@@ -131,10 +156,14 @@ class ResizeWorkload(Action[ResizeParams]):
                 "set by hand. Ask for its minimum and maximum."
             )
         old_low, old_high = autoscaler.min_replicas, autoscaler.max_replicas
-        if (low, high) == (old_low, old_high):
+        now = {"min_replicas": old_low, "max_replicas": old_high}
+        if (low, high) == (old_low, old_high) and not _keeps(params, now, world):
             raise CannotPlan(f"The autoscaler has these bounds already: {autoscaler_text(autoscaler)}.")
-        after = min(max(seen.wanted, low), high)
-        _fits(world.cluster.quotas(target.ref.namespace), after - seen.wanted)
+        if params.only_from not in (None, autoscaler_text(autoscaler)):
+            raise CannotPlan(
+                f"Somebody else has changed it since: the autoscaler has {autoscaler_text(autoscaler)}, not {params.only_from}."
+            )
+        base = _base(params, now, world)
         dry = world.cluster.set_autoscaler_bounds(
             autoscaler.ref, as_=world.person, min_replicas=low, max_replicas=high, execution="plan",
             seen=autoscaler.resource_version, dry_run=True,
@@ -151,36 +180,37 @@ class ResizeWorkload(Action[ResizeParams]):
         back = {**forth, "min": old_low, "max": old_high, "from_min": low, "from_max": high}
         label = f"HorizontalPodAutoscaler {autoscaler.ref.namespace}/{name}"
         return self._assemble(
-            target, world, seen, autoscaler.owner,
-            params={"min_replicas": low, "max_replicas": high},
+            target, world, seen, autoscaler.owner, params, base,
+            values={"min_replicas": low, "max_replicas": high},
             summary=f"Resize {target.ref.name}, autoscaler {old_low}–{old_high} to {low}–{high}",
             preconditions={"minimum": old_low, "maximum": old_high},
             changes=(Change(label, changed_lines(autoscaler.fields, dry.fields)),),
             steps=(Step("bounds", f"Set the autoscaler to {low}–{high}", "bounds", forth),),
             revert=(Step("bounds-back", f"Set the autoscaler to {old_low}–{old_high} again", "bounds", back),),
-            undo={"min_replicas": old_low, "max_replicas": old_high},
             eject=kubectl(target, "patch hpa", name, "--type merge -p", f"'{{\"spec\":{{\"minReplicas\":{low},\"maxReplicas\":{high}}}}}'"),
-            percent=_worst(_percent(old_low, low), _percent(old_high, high)),
-            replicas=(seen.wanted, after),
+            growth=worst(percent(old_low, low), percent(old_high, high)),
+            replicas=(seen.wanted, min(max(seen.wanted, low), high)),
         )  # fmt: skip
 
     def _assemble(
-        self, target: Target, world: World, seen: WorkloadSeen, owner: GitOpsOwner | None, *, params: Mapping[str, Any], summary: str,
-        preconditions: Mapping[str, int], changes: tuple[Change, ...], steps: tuple[Step, ...], revert: tuple[Step, ...],
-        undo: Mapping[str, Any], eject: str, percent: float, replicas: tuple[int, int],
+        self, target: Target, world: World, seen: WorkloadSeen, owner: GitOpsOwner | None, params: ResizeParams, base: Base, *,
+        values: Values, summary: str, preconditions: Mapping[str, int], changes: tuple[Change, ...], steps: tuple[Step, ...],
+        revert: tuple[Step, ...], eject: str, growth: float, replicas: tuple[int, int],
     ) -> Plan:  # fmt: skip
         now, then = replicas
+        minutes = params.for_minutes
+        guarded = guards(world, seen, then)
         return Plan(
             action=self.id,
             target=target,
-            params=params,
-            summary=summary,
-            preconditions=preconditions,
+            params={name: value for name, value in params.model_dump().items() if value is not None},
+            summary=f"{summary}, for {lasting(minutes)}" if minutes else summary,
+            preconditions={**preconditions, LEVEL: base.level} if minutes else preconditions,
             changes=changes,
             steps=steps,
             revert=revert,
             no_revert="",
-            undo=undo,
+            undo=_params_of(base.values),
             no_undo="",
             irreversible=(
                 ("Work in flight on the pods that stop: they get their termination grace period to finish.",) if then < now else ()
@@ -188,17 +218,27 @@ class ResizeWorkload(Action[ResizeParams]):
             eject=(eject,),
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
+            lasts_seconds=minutes * 60 if minutes else None,
             numbers={
-                "pods": abs(then - now), "replicas_before": now, "replicas_after": then, "percent": percent,
-                "unavailable": max(0, now - then), "self_heals": self_heals(owner, changes),
+                "pods": abs(then - now), "replicas_before": now, "replicas_after": then, "percent": growth,
+                "unavailable": max(0, now - then), "to_zero": int(then == 0 < now), "self_heals": self_heals(owner, changes),
+                **guarded.numbers,
             },
             impact=(
+                *_end_impact(values, base, minutes, of_same(values, world.temporary)),
                 _size_impact(seen, now, then, world.cluster.budgets_of(seen)),
-                Impact("Blast radius", f"1 object, {_pods(abs(then - now))}", _blast(now, then)),
-                *_quota_impact(world.cluster.quotas(target.ref.namespace), then - now),
+                Impact("Blast radius", f"1 object, {counted(abs(then - now), 'pod')}", _blast(now, then)),
+                *guarded.impact,
                 *ownership(owner, "the new size", changes),
             ),
         )  # fmt: skip
+
+    def ending(self, plan: Plan, others: Sequence[Plan]) -> Ending | None:
+        names = REPLICAS if "replicas" in plan.params else BOUNDS
+        back = comes_back(plan, [other for other in others if other.action == self.id], names)
+        if back is None:
+            return None
+        return Ending(self.id, {**_params_of(back), "only_from": _text({name: plan.params[name] for name in names})})
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
         run = world.current_run
@@ -270,9 +310,11 @@ class ResizeWorkload(Action[ResizeParams]):
         run, back, enough = world.current_run, step in plan.revert, seen.wanted
         if back:
             enough = min(enough, int(run.evidence.get("ready before", enough)))
-        problem = "" if back else hopeless(pods, run, world.now)
-        if problem:
-            return Verdict(Outcome.FAILED, problem, evidence)
+        if not back:
+            if problem := hopeless(pods, run, world.now):
+                return Verdict(Outcome.FAILED, problem, evidence)
+            if failed := trouble_in_soak(seen, pods, run, evidence, warnings_in_soak(world.cluster, seen, run)):
+                return failed
         if rolling(seen) or seen.ready < enough or seen.replicas != seen.wanted:
             return Verdict(Outcome.WAIT, ready, evidence)
         return Verdict(Outcome.OK, ready, evidence)
@@ -282,23 +324,41 @@ def _replicas(number: int) -> str:
     return "1 replica" if number == 1 else f"{number} replicas"
 
 
-def _pods(number: int) -> str:
-    return "1 pod" if number == 1 else f"{number} pods"
+def _params_of(values: Values) -> dict[str, Any]:
+    return {**values, "allow_zero": values["replicas"] == 0} if "replicas" in values else dict(values)
 
 
-def _percent(before: int, after: int) -> float:
-    return (after - before) * 100 / before if before else (100.0 if after else 0.0)
+def _text(values: Values) -> str:
+    """As `only_from` and `autoscaler_text` say it."""
+    return " to ".join(str(number) for number in values.values())
 
 
-def _worst(*changes: float) -> float:
-    """Of two bounds the one that takes away most; otherwise the one that adds most."""
-    return min(changes) if min(changes) < 0 else max(changes)
+def _keeps(params: ResizeParams, now: Values, world: World) -> bool:
+    """Whether what it is at is somebody's for a while, and is wanted for longer."""
+    return params.for_minutes is not None and bool(of_same(now, world.temporary))
+
+
+def _base(params: ResizeParams, now: Values, world: World) -> Base:
+    return base_of(now, world.temporary) if params.for_minutes else Base(now, 0)
+
+
+def _end_impact(values: Values, base: Base, minutes: int | None, in_force: Sequence[Plan]) -> tuple[Impact, ...]:
+    if minutes is None:
+        if not in_force or values_of(in_force[-1], values) == values:
+            return ()
+        meaning = "This has no end. When the temporary one ends, it finds this and leaves it alone."
+        return (Impact("Temporary", f"{counted(len(in_force), 'change')} in force", meaning, worry=True),)
+    when = "When the last of them is over" if in_force else "Then"
+    others = f"{counted(len(in_force), 'other temporary change')} in force. " if in_force else ""
+    return (
+        Impact("Ends", f"after {lasting(minutes)}", f"{others}{when} it goes back to {_text(base.values)} by itself."),
+    )
 
 
 def _blast(now: int, then: int) -> str:
     if now == then:
         return "No pod starts or stops at once; the bounds decide later."
-    return f"{_pods(abs(then - now))} {'start' if then > now else 'stop'}."
+    return f"{counted(abs(then - now), 'pod')} {'start' if then > now else 'stop'}."
 
 
 def _size_impact(seen: WorkloadSeen, now: int, then: int, budgets: list[BudgetSeen]) -> Impact:
@@ -307,33 +367,4 @@ def _size_impact(seen: WorkloadSeen, now: int, then: int, budgets: list[BudgetSe
     meaning = f"{seen.ready} of {seen.wanted} are ready now.{budget}"
     return Impact(
         "Availability", f"{now} to {then} {'pod' if then == 1 else 'pods'}", meaning, worry=then < max(least, 1)
-    )
-
-
-def _pod_quota(quotas: list[QuotaSeen]) -> list[tuple[int, int]]:
-    """(used, hard) of every quota on pods. Quantities of pods are plain integers."""
-    found = []
-    for quota in quotas:
-        for name in ("pods", "count/pods"):
-            hard, used = quota.hard.get(name, ""), quota.used.get(name, "0")
-            if hard.isdecimal() and used.isdecimal():
-                found.append((int(used), int(hard)))
-    return found
-
-
-def _fits(quotas: list[QuotaSeen], more: int) -> None:
-    """A quota binds pods, not replicas: the server would accept the number and then never start the pods. Raises `CannotPlan`."""
-    for used, hard in _pod_quota(quotas):
-        if more > 0 and used + more > hard:
-            room = max(0, hard - used)
-            raise CannotPlan(
-                f"The quota of the namespace has room for {room} more {'pod' if room == 1 else 'pods'} ({used} of {hard} used), and "
-                f"{more} more are asked for. Ask for fewer, or ask the platform team for quota."
-            )
-
-
-def _quota_impact(quotas: list[QuotaSeen], more: int) -> tuple[Impact, ...]:
-    return tuple(
-        Impact("Quota", f"{used} to {used + more} of {hard} pods", "Counted in the namespace.")
-        for used, hard in _pod_quota(quotas)
     )

@@ -46,7 +46,7 @@ UNDO = ContextFacts(undo_of_succeeded=True, undo_by_requester=True, hours_since_
 
 
 def size(before: int, after: int) -> PlanFacts:
-    return PlanFacts(1, abs(after - before), before, after, (after - before) * 100 / before)
+    return PlanFacts(1, abs(after - before), before, after, (after - before) * 100 / before, to_zero=after == 0)
 
 
 CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
@@ -64,8 +64,27 @@ CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
     ("not quite the way back", {"context": replace(UNDO, undo_of_succeeded=False)}, Effect.NEEDS, {"production-needs-approver"}),
     ("the way back by a guest", {"context": UNDO, "actor": GUEST}, Effect.NEEDS, {"guests-need-owner"}),
     ("zero in production", {"plan": size(4, 0)}, Effect.DENY, {"production-never-zero"}),
+    ("half the memory in production", {"plan": PlanFacts(memory_percent=-50.0)}, Effect.NEEDS, {"production-needs-approver"}),
+    (
+        "less than half the CPU in production", {"plan": PlanFacts(cpu_percent=-50.1)}, Effect.DENY,
+        {"production-containers-shrink-at-most-half"},
+    ),
+    (
+        "more than the nodes hold, in staging", {"plan": PlanFacts(node_headroom=-1), "environment": STAGING}, Effect.NEEDS,
+        {"more-than-the-nodes-hold"},
+    ),
+    (
+        "as much as the nodes hold", {"plan": PlanFacts(node_headroom=0), "environment": STAGING}, Effect.ALLOW,
+        {"owners-outside-production"},
+    ),
+    (
+        "what a vertical autoscaler decides",
+        {"plan": PlanFacts(vpa=True), "environment": STAGING, "action": ActionFacts("resize-containers", 2)}, Effect.DENY,
+        {"vertical-autoscaler-decides"},
+    ),
+    ("replicas beside one", {"plan": PlanFacts(vpa=True), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
     ("zero in staging", {"plan": size(4, 0), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
-    ("a restart of nothing", {"plan": size(4, 0), "action": RESTART}, Effect.NEEDS, {"production-needs-approver"}),
+    ("a restart of nothing", {"plan": PlanFacts(1, 0, 0, 0), "action": RESTART}, Effect.NEEDS, {"production-needs-approver"}),
     ("half of it", {"plan": size(4, 2)}, Effect.NEEDS, {"production-needs-approver"}),
     ("less than half of it", {"plan": size(5, 2)}, Effect.DENY, {"production-shrink-at-most-half"}),
     ("less than half of it in staging", {"plan": size(5, 2), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
