@@ -185,6 +185,8 @@ class Action(ABC, Generic[P]):
     kinds: ClassVar[tuple[str, ...]]
     listed: ClassVar[bool] = True
     """Whether people are offered it. What is not listed is only reached as the undo or the end of something else."""
+    everyday: ClassVar[bool] = False
+    """Whether it has a button of its own on a service's page; the others are behind "More"."""
     gives_access: ClassVar[bool] = False
     """Whether what it does, with `lasts_seconds`, is somebody's access, which must end, or a change, which may be left as it is."""
     params: type[P]

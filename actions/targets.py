@@ -38,6 +38,11 @@ def kind_of(row: Row) -> TargetKind:
     return TargetKind.NODE if isinstance(row, Node) else TargetKind.WORKLOAD
 
 
+def object_kind(row: Row) -> str:
+    """What `Action.kinds` speaks of: the kind of the object in Kubernetes, or of the secret in the vault."""
+    return "Node" if isinstance(row, Node) else row.kind
+
+
 def service_of(row: Row) -> Service:
     service = row.service
     if service is None:

@@ -97,7 +97,11 @@ def live_workloads(services: Collection[Service]) -> list[Workload]:
 def secrets_of(service: Service) -> list[Secret]:
     """Pointers the service owns or reads; there are no values anywhere."""
     mine = Q(service=service) | Q(consumers__service=service, consumers__gone_at=None)
-    return list(Secret.objects.filter(mine, gone_at=None).select_related("vault").distinct())
+    return list(
+        Secret.objects.filter(mine, gone_at=None)
+        .select_related("vault", "service__team__group", "environment")
+        .distinct()
+    )
 
 
 def is_owner(person: Person, service: Service) -> bool:

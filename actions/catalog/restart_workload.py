@@ -57,6 +57,7 @@ class RestartParams(Params):
 class RestartWorkload(Action[RestartParams]):
     id, title, icon, risk = "restart-workload", "Restart", "refresh", Risk.LOW
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    everyday = True
     params = RestartParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
@@ -179,8 +180,8 @@ def _way_back(target: Target, stamp: str | None) -> tuple[Step, ...]:
 def _patched(seen: WorkloadSeen) -> dict[str, str | int]:
     return {
         "generation": seen.generation,
-        "restartedAt": seen.restarted_at or "none",
         "template": seen.template_hash[:12],
+        "restartedAt": seen.restarted_at or "none",
         "resourceVersion": seen.resource_version,
     }
 

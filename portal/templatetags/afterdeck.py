@@ -126,6 +126,13 @@ def ticking(since: datetime | None, until: datetime | None = None) -> SafeString
     return format_html('<time data-ticking="{}">{}</time>', since.isoformat(), text)
 
 
+@register.simple_tag
+def countdown(until: datetime) -> SafeString:
+    """How long something still lasts: counted down in the browser."""
+    left = max(0.0, (until - timezone.now()).total_seconds())
+    return format_html('<time data-until="{}">{}</time>', until.isoformat(), words.span(left))
+
+
 @register.filter
 def span(seconds: float | timedelta) -> str:
     """1 min 38 s."""

@@ -310,7 +310,7 @@ def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Go
     if "\x00" in slug:
         raise Http404("No service has such a name.")
     visible = targets.visible(chosen.target, person).filter(gone_at=None, **{SERVICE_SLUG[chosen.target]: slug})
-    rows = [row for row in visible if targets.target_of(row).ref.kind in chosen.kinds]
+    rows = [row for row in visible if targets.object_kind(row) in chosen.kinds]
     wanted = request.GET.get(chosen.target.value, "")
     current = next((row for row in rows if str(row.pk) == wanted), None) if wanted else next(iter(rows), None)
     if current is None:

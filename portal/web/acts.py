@@ -10,7 +10,7 @@ from datetime import datetime
 
 from actions.registry import AnyAction, all_actions
 from actions.ruling import Standing, rule, standing_of
-from actions.targets import Row, environment_of, kind_of, service_of, target_of
+from actions.targets import Row, environment_of, kind_of, object_kind, service_of
 from approvals.facts import Effect, Ruling
 from inventory.models import Environment, Person, Secret, Workload
 
@@ -38,12 +38,32 @@ class Act:
         return self.state in ("allowed", "needed")
 
 
+class Acts(tuple[Act, ...]):
+    """What can be done to one target, the least risky first."""
+
+    __slots__ = ()
+
+    @property
+    def first(self) -> list[Act]:
+        """The everyday ones; all of them when there are few."""
+        everyday = [act for act in self if act.action.everyday]
+        return list(self) if len(self) <= FEW or not everyday else everyday
+
+    @property
+    def more(self) -> list[Act]:
+        first = self.first
+        return [act for act in self if act not in first]
+
+
+FEW = 4
+
+
 @dataclass(frozen=True)
 class Place:
     """The workloads of a service in one environment and what can be done to each of them."""
 
     environment: Environment
-    workloads: tuple[tuple[Workload, tuple[Act, ...]], ...]
+    workloads: tuple[tuple[Workload, Acts], ...]
 
     @property
     def refusals(self) -> tuple[Act, ...]:
@@ -57,22 +77,22 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
     if not workloads:
         return ()
     standing = standing_of(person, workloads[0].service)
-    grouped: dict[Environment, list[tuple[Workload, tuple[Act, ...]]]] = {}
+    grouped: dict[Environment, list[tuple[Workload, Acts]]] = {}
     for workload in workloads:
-        acts = tuple(act_of(action, workload, person, now, standing) for action in fitting(workload))
+        acts = Acts(act_of(action, workload, person, now, standing) for action in fitting(workload))
         grouped.setdefault(workload.environment, []).append((workload, acts))
     return tuple(Place(environment, tuple(found)) for environment, found in grouped.items())
 
 
-def acts_on(person: Person, row: Row, now: datetime) -> tuple[Act, ...]:
+def acts_on(person: Person, row: Row, now: datetime, standing: Standing | None = None) -> Acts:
     """What can be done to one target."""
-    standing = standing_of(person, service_of(row))
-    return tuple(act_of(action, row, person, now, standing) for action in fitting(row))
+    stands = standing or standing_of(person, service_of(row))
+    return Acts(act_of(action, row, person, now, stands) for action in fitting(row))
 
 
 def fitting(row: Row) -> list[AnyAction]:
     """The actions that people are offered for this kind of object, the least risky first."""
-    kind, target = target_of(row).ref.kind, kind_of(row)
+    kind, target = object_kind(row), kind_of(row)
     fit = (each for each in all_actions() if each.listed and each.target is target and kind in each.kinds)
     return sorted(fit, key=lambda each: (each.risk, each.title))
 

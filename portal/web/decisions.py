@@ -4,7 +4,7 @@ The gate decides again when somebody acts; this only keeps the page from offerin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from actions import services
@@ -36,6 +36,11 @@ class Deck:
     may_withdraw: bool = False
     may_cancel: bool = False
     may_resolve: bool = False
+    may_start: bool = False
+    may_supply: bool = False
+    mine: bool = False
+    may_end: bool = False
+    longer: str = ""
     cancelling: str = ""
     consequences: tuple[str, ...] = ()
     again: str = ""
@@ -46,10 +51,20 @@ class Deck:
     @property
     def version(self) -> str:
         """Changes when what can be done changes, so that a swap never takes a half-written note away."""
-        return f"{self.state}-{self.may_vote:d}{self.may_withdraw:d}{self.may_cancel:d}{self.may_resolve:d}{bool(self.undo):d}"
+        can = (self.may_vote, self.may_withdraw, self.may_cancel, self.may_resolve, self.may_start, self.may_supply)
+        return f"{self.state}-{''.join(f'{each:d}' for each in can)}{bool(self.undo):d}"
 
 
 def deck_for(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:
+    deck = _deck(person, request, votes, plan)
+    if plan.lasts_seconds is None:
+        return deck
+    mine = person.identity == request.requester.identity
+    may_end = mine or person.is_superuser or inventory.is_owner(person, request.service)
+    return replace(deck, mine=mine, may_end=may_end, longer=_again(person, request) if mine else "")
+
+
+def _deck(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:
     state, run = progress.state_of(request), progress.run_of(request)
     mine = person.identity == request.requester.identity
     if state == R.AWAITING_APPROVAL and request.round is not None:
@@ -93,6 +108,8 @@ def _running(person: Person, request: Request, run: Execution, plan: Plan, mine:
         return Deck(f"{run.cancel_requested_by.name} cancelled it.", "It stops at the next step.", state)
     sentence = str(run.observed.get("sentence", "")) if state in (E.VERIFYING, E.REVERTING) else run.cause
     headline = f"{E(state).label}: {sentence}" if sentence else E(state).label
+    if run.waits_for and state == E.QUEUED:
+        return _waits(person, request, run, mine)
     if state == E.QUEUED:
         return Deck(headline, "" if sentence else "A worker takes it within seconds.", state,
                     may_withdraw=mine, may_cancel=owner and not mine, cancelling="Cancel the run",
@@ -110,6 +127,23 @@ def _running(person: Person, request: Request, run: Execution, plan: Plan, mine:
                 may_cancel=may, cancelling=title, consequences=consequences,
                 soak_since=progress.good_since(run) if state == E.VERIFYING else None,
                 soak=int(run.observed.get("soak", 0)))  # fmt: skip
+
+
+def _waits(person: Person, request: Request, run: Execution, mine: bool) -> Deck:
+    """It was agreed, and its requester has to do something before it begins."""
+    who, state = request.requester.name, str(run.state)
+    starts = run.waits_for == "start"
+    may = mine or (not starts and inventory.is_owner(person, request.service))
+    if starts:
+        headline = (
+            "Agreed. Its time counts from when you start it." if mine else f"Agreed. {who} starts it when needed."
+        )
+    else:
+        headline = (
+            "Agreed. Hand in the new value, and it begins." if may else f"Agreed. It waits for a value from {who}."
+        )
+    return Deck(headline, run.cause or "Nothing has changed yet.", state, may_withdraw=mine, may_start=may and starts,
+                may_supply=may and not starts)  # fmt: skip
 
 
 def _reason_back(request: Request) -> tuple[str, ...]:

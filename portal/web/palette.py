@@ -66,7 +66,7 @@ def _begins(action: AnyAction, word: str) -> bool:
 @require_safe
 def palette(request: HttpRequest, person: Person) -> HttpResponse:
     text = request.GET.get("q", "")[:LONGEST].replace("\x00", "").strip()
-    asked = read(text, all_actions())
+    asked = read(text, [action for action in all_actions() if action.listed])
     found = _services(person, asked)
     context = {
         "q": text,

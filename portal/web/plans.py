@@ -3,6 +3,7 @@
 The same on the form, in the queue and on the request.
 """
 
+import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from actions.queries import Estimate
 
 from . import words
 
+MOST_OPEN = 3
 KEYED = (".annotations.", ".labels.", ".matchLabels.", ".nodeSelector.", ".limits.", ".requests.")
 
 
@@ -22,10 +24,26 @@ class Row:
     text: str
 
 
+SHOWN_ROWS = 14
+"""Of a longer diff the rest is folded: whoever signs sees where it begins and how much more there is."""
+
+
 @dataclass(frozen=True)
 class Diff:
     object: str
     rows: tuple[Row, ...]
+
+    @property
+    def head(self) -> tuple[Row, ...]:
+        return self.rows if len(self.rows) <= SHOWN_ROWS + 3 else self.rows[:SHOWN_ROWS]
+
+    @property
+    def rest(self) -> tuple[Row, ...]:
+        return self.rows[len(self.head) :]
+
+    @property
+    def changed(self) -> int:
+        return sum(row.kind != "" for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,11 @@ class PlanView:
     facts: tuple[Fact, ...]
     eject: tuple[str, ...]
     steps: tuple[str, ...]
+
+    @property
+    def many(self) -> bool:
+        """Whether the objects are outlined: each by its name and how much of it changes, and opened one by one."""
+        return len(self.diffs) > MOST_OPEN
 
 
 def view_of(plan: Plan, *, digest: str, impact: Sequence[Impact], estimate: Estimate | None) -> PlanView:
@@ -76,10 +99,25 @@ def _rows(lines: Iterable[Line]) -> Iterator[Row]:
             parent = above
             yield Row("", f"  {above}:")
         indent = "    " if above else "  "
+        if "\n" in line.before or "\n" in line.after:
+            yield Row("", f"{indent}{name}: |")
+            yield from _text_rows(line.before, line.after, indent)
+            continue
         if line.before:
             yield Row("del", f"-{indent[1:]}{name}: {line.before}")
         if line.after:
             yield Row("ins", f"+{indent[1:]}{name}: {line.after}")
+
+
+def _text_rows(before: str, after: str, indent: str) -> Iterator[Row]:
+    """A text of several lines, line by line, with three lines around each change."""
+    kinds = {"-": "del", "+": "ins"}
+    compared = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
+    for line in list(compared)[2:]:
+        if line.startswith("@@"):
+            yield Row("", f"{indent}  …")
+        else:
+            yield Row(kinds.get(line[0], ""), f"{line[0]}{indent[1:]}  {line[1:]}")
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -79,6 +79,9 @@ def _apply(run: Execution) -> Step:
     started = clock(run.started_at) if run.started_at else ""
     if run.applied_at is not None:
         return Step("Apply", "succeeded", started, f"took {_between(run.started_at, run.applied_at)}")
+    if state == E.QUEUED and run.waits_for:
+        what = {"start": "waits to be started", "value": "waits for the value"}
+        return Step("Apply", state, "", what[run.waits_for], current=True)
     if state == E.QUEUED:
         return Step("Apply", state, "", "waits for its turn" if run.cause else "in line for a worker", current=True)
     if state in (E.RUNNING, E.WAITING):

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from actions import admission, compare, queries
 from actions.errors import Difference
-from actions.models import Request
+from actions.models import Grant, JournalEntry, Request, RunLog
 from actions.protocol import Impact, Plan, plan_from
 from actions.queries import Estimate
 from actions.registry import title_of
@@ -43,6 +44,16 @@ class Observed:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """One step of the plan with what has come of it. `final`: nothing is taken back once it has begun."""
+
+    title: str
+    state: str
+    text: str
+    final: bool
+
+
+@dataclass(frozen=True)
 class RequestPage:
     request: Request
     title: str
@@ -64,6 +75,9 @@ class RequestPage:
     estimate: Estimate | None
     deck: decisions.Deck
     event_count: int
+    stages: tuple[Stage, ...]
+    grant: Grant | None
+    logs: tuple[RunLog, ...]
 
     @property
     def is_over(self) -> bool:
@@ -138,7 +152,33 @@ def page_of(person: Person, request: Request) -> RequestPage:
         estimate=estimate,
         deck=decisions.deck_for(person, request, votes, stored),
         event_count=audit.events_of_request(request.pk).count(),
+        stages=_stages(stored, journal, progress.state_of(request) in OVER),
+        grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
+        logs=tuple(run.logs.all()) if run is not None else (),
     )
+
+
+STAGES = {
+    JournalEntry.Status.DONE: "succeeded",
+    JournalEntry.Status.FAILED: "failed",
+    JournalEntry.Status.UNKNOWN: "stale",
+    JournalEntry.Status.INTENDED: "running",
+}
+
+
+def _stages(plan: Plan, journal: Sequence[JournalEntry], over: bool) -> tuple[Stage, ...]:
+    """What a run of several steps does, in order, from what it will do to what it did. A single step needs no list."""
+    if len(plan.steps) < 2:
+        return ()
+    entries = {entry.step: entry for entry in journal if entry.phase == JournalEntry.Phase.APPLY}
+    stages = []
+    for step in plan.steps:
+        entry = entries.get(step.id)
+        state = "" if entry is None else STAGES[JournalEntry.Status(entry.status)]
+        if over and state in ("", "running"):
+            state = "cancelled"
+        stages.append(Stage(step.title, state, entry.detail if entry is not None else "", step.final))
+    return tuple(stages)
 
 
 def title_for(request: Request) -> str:

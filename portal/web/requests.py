@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from actions import queries, services
+from actions import grants, queries, services
 from actions.errors import BadParams, Refused, VoteDoesNotCount
 from actions.models import Request
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
@@ -169,6 +169,31 @@ def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpRespon
     return _decide(request, person, request_id, act)
 
 
+@signed_in
+@require_POST
+def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    def act(found: Request) -> str:
+        grants.activate(actor=person, request=found)
+        return "It begins now, and so does its time."
+
+    return _decide(request, person, request_id, act)
+
+
+@signed_in
+@require_POST
+def give_back(request: HttpRequest, person: Person, grant_id: int) -> HttpResponse:
+    """End a grant before its time; from wherever it is shown, the answer is its request."""
+    grant = queries.grant_for(person, grant_id)
+    if grant is None:
+        raise Http404("There is no such grant, or you may not see it.")
+
+    def act(found: Request) -> str:
+        grants.give_back(actor=person, grant=grant)
+        return "Given back. It is being ended now."
+
+    return _decide(request, person, grant.request_id, act)
+
+
 @dataclass(frozen=True)
 class Row:
     title: str
@@ -232,4 +257,6 @@ urlpatterns = [
     path("requests/<int:request_id>/withdraw", withdraw, name="request-withdraw"),
     path("requests/<int:request_id>/cancel", cancel, name="request-cancel"),
     path("requests/<int:request_id>/resolve", resolve, name="request-resolve"),
+    path("requests/<int:request_id>/start", start, name="request-start"),
+    path("grants/<int:grant_id>/give-back", give_back, name="grant-give-back"),
 ]

@@ -24,7 +24,7 @@ from inventory.samples import WANT_NOTHING
 from inventory.series import series_of, window_of
 
 from . import words
-from .acts import places_of
+from .acts import Acts, acts_on, places_of
 from .board import Cell, board_of, cell_of, run_on
 from .changes import changes_of
 from .door import signed_in
@@ -75,6 +75,7 @@ class Age:
     secret: Secret
     days: int | None
     limit: int | None
+    acts: Acts
 
     @property
     def late(self) -> bool:
@@ -122,7 +123,7 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "places": places,
         "place": next((place for place in places if place.environment == chosen), None),
         "changes": changes,
-        "secrets": [_age(secret, now) for secret in inventory.secrets_of(found)],
+        "secrets": [_age(secret, now, _acts(person, secret, found, now)) for secret in inventory.secrets_of(found)],
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
         "called_by": _names(found.called_by.filter(pk__in=visible)),
         "calls": _names(found.calls.filter(pk__in=visible)),
@@ -268,9 +269,14 @@ def _is_safe(href: str) -> bool:
     return plain and parts.scheme == "https" and bool(parts.hostname) and not parts.username
 
 
-def _age(secret: Secret, now: datetime) -> Age:
+def _acts(person: Person, secret: Secret, service: Service, now: datetime) -> Acts:
+    """What can be done to a secret from the page of the service that owns it; one that it only reads is others' to change."""
+    return acts_on(person, secret, now) if secret.service_id == service.pk else Acts()
+
+
+def _age(secret: Secret, now: datetime, acts: Acts) -> Age:
     days = (now - secret.rotated_at).days if secret.rotated_at else None
-    return Age(secret, days, secret.rotate_every.days if secret.rotate_every else None)
+    return Age(secret, days, secret.rotate_every.days if secret.rotate_every else None, acts)
 
 
 urlpatterns = [

@@ -62,6 +62,11 @@ function span(seconds) {
 }
 
 setInterval(() => {
+  for (const element of document.querySelectorAll("[data-until]")) {
+    const left = Math.max(0, Math.round((Date.parse(element.dataset.until) - Date.now()) / 1000));
+    const text = left ? span(left) : "no time";
+    if (element.textContent !== text) element.textContent = text;
+  }
   for (const element of document.querySelectorAll("[data-ticking]")) {
     const seconds = Math.max(1, Math.round((Date.now() - Date.parse(element.dataset.ticking)) / 1000));
     const text = span(seconds);

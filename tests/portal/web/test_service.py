@@ -59,9 +59,9 @@ def test_a_neighbour_that_one_may_not_see_is_not_named(people: People, signed_in
 
 
 def test_an_object_no_action_fits_says_so(people: People, signed_in: SignedIn, town: Town) -> None:
-    town.workload(town.service("nightly"), kind="CronJob", wanted=0, ready=0)
+    town.workload(town.service("nightly"), kind="Job", wanted=0, ready=0)
     page = signed_in(people.mira).get("/services/nightly").content.decode()
-    assert "No action works on a CronJob yet." in page
+    assert "No action works on a Job yet." in page
     assert "Runs by its schedule" in page
 
 
