@@ -1,0 +1,68 @@
+"""What the actions on CronJobs share: reading the target, its schedule in words, and the preconditions."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from connectors.errors import Missing
+from connectors.kubernetes.seen import CronJobSeen
+
+from .protocol import CannotPlan, Drifted, Impact, Target, World
+
+ZONE = "UTC"
+"""Of a CronJob that names no zone: it is that of the controllers, which cannot be asked, and hardly ever another."""
+
+
+def read_cronjob(target: Target, world: World) -> CronJobSeen:
+    """Read it and make sure that it is still this one. Raises `CannotPlan`."""
+    try:
+        seen = world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name)
+    except Missing as gone:
+        raise CannotPlan(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
+    if seen.ref.uid != target.ref.uid:
+        raise CannotPlan(
+            f"{target.label} was replaced by another object of the same name. Open the service again to act on it."
+        )
+    return seen
+
+
+def read_before_write(target: Target, world: World) -> CronJobSeen:
+    """Raises `Drifted` when the name now belongs to another object, and the connector's errors."""
+    seen = world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name)
+    if seen.ref.uid != target.ref.uid:
+        raise Drifted(f"{target.label} was replaced by another object of the same name. Nothing was changed.")
+    return seen
+
+
+def next_run(seen: CronJobSeen, now: datetime) -> datetime | None:
+    """When its schedule comes round next, or `None` when that cannot be told."""
+    try:
+        local = now.astimezone(ZoneInfo(seen.time_zone or ZONE))
+        return next(CronSim(seen.schedule, local))
+    except (CronSimError, ZoneInfoNotFoundError, ValueError, StopIteration):
+        return None
+
+
+def schedule(seen: CronJobSeen, now: datetime) -> tuple[Impact, ...]:
+    """What it does by itself: its schedule, the last run and the next."""
+    last = (
+        "It has not run by its schedule yet."
+        if seen.last_scheduled_at is None
+        else f"Last run {_time(seen.last_scheduled_at)}."
+    )
+    due = next_run(seen, now)
+    after = "Suspended: it starts nothing by itself." if seen.suspended else f"Next run {_time(due)}." if due else ""
+    zone = f" ({seen.time_zone})" if seen.time_zone else ""
+    return (
+        Impact("Schedule", f"{seen.schedule}{zone}", f"{last} {after}".strip()),
+        Impact("Runs now", _jobs(seen), ", ".join(seen.active_jobs[:3]) or "None of its Jobs is active."),
+    )
+
+
+def _jobs(seen: CronJobSeen) -> str:
+    return "1 Job" if seen.active == 1 else f"{seen.active} Jobs"
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} {at.tzname() or ''}".strip()
