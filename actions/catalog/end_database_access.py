@@ -34,7 +34,7 @@ class EndDatabaseAccessParams(EndParams):
 
 @register
 class EndDatabaseAccess(Action[EndDatabaseAccessParams]):
-    id, title, icon, risk = "end-database-access", "End access", "key-off", Risk.LOW
+    id, title, icon, risk = "end-database-access", "End access", "hourglass", Risk.LOW
     target, kinds, listed = TargetKind.SECRET, ("dynamic-role",), False
     params = EndDatabaseAccessParams
 

@@ -12,7 +12,7 @@ from connectors.errors import Missing
 from connectors.kubernetes.access import GivenSeen, Subject, account_subject, name_of
 
 from ..access import EndParams, beside_the_work_on_it, end_plan
-from ..namespace_access import KINDS, OWN, both_gone, reviews
+from ..namespace_access import KINDS, OWN, reviews
 from ..protocol import (
     Action,
     Change,
@@ -39,7 +39,7 @@ class EndNamespaceAccessParams(EndParams):
 
 @register
 class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
-    id, title, icon, risk = "end-namespace-access", "End access", "key-off", Risk.LOW
+    id, title, icon, risk = "end-namespace-access", "End access", "hourglass", Risk.LOW
     target, kinds, listed = TargetKind.WORKLOAD, KINDS, False
     params = EndNamespaceAccessParams
 
@@ -74,9 +74,11 @@ class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
 
     def verify(self, plan: Plan, world: World) -> Verdict:
         access, namespace, name = world.cluster.access, plan.target.ref.namespace, name_of(plan.params["mark"])
-        gone = both_gone(namespace, name, world)
-        if gone.outcome is not Outcome.OK:
-            return gone
+        for there in (access.binding(namespace, name), access.account(namespace, name)):
+            if there is not None and there.ref.uid != plan.preconditions.get(there.ref.kind):
+                return Verdict(Outcome.FAILED, f"{there.ref} is there again: somebody has made another one.")
+            if there is not None:
+                return Verdict(Outcome.WAIT, f"{there.ref} is still there.")
         own = plan.params["identity"] == OWN
         subject = Subject(world.person.user) if own else account_subject(namespace, name)
         try:

@@ -34,7 +34,7 @@ class EndVaultAccessParams(EndParams):
 
 @register
 class EndVaultAccess(Action[EndVaultAccessParams]):
-    id, title, icon, risk = "end-vault-access", "End access", "key-off", Risk.LOW
+    id, title, icon, risk = "end-vault-access", "End access", "hourglass", Risk.LOW
     target, kinds, listed = TargetKind.SECRET, ("kv2",), False
     params = EndVaultAccessParams
 
