@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.action.address_of` makes it), requests,
-request (id), queue, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
+request (id), queue, access, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("portal.web.action")),
     path("", include("portal.web.requests")),
     path("", include("portal.web.queue")),
+    path("", include("portal.web.access")),
     path("", include("portal.web.audit")),
     path("", include("portal.web.palette")),
     path("", include("portal.web.profile")),

@@ -14,6 +14,7 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from actions import granted
 from actions import queries as actions
 from actions.models import Execution, Request
 from actions.states import ExecutionState, RequestState
@@ -21,6 +22,7 @@ from approvals.models import Vote
 from inventory import queries as inventory
 from inventory.models import Person
 
+from .access import Row, row_of
 from .board import Board, board_of
 from .door import signed_in
 
@@ -63,6 +65,9 @@ class Now:
     more: int
     running: tuple[Running, ...]
     ended_today: int
+    to_start: tuple[Request, ...] = ()
+    access: tuple[Row, ...] = ()
+    """What holds for the person for a while, the next to end first."""
 
     @property
     def count(self) -> int:
@@ -120,6 +125,8 @@ def now_of(person: Person) -> Now:
         more=max(0, len(deciding) - MOST_NEEDS),
         running=tuple(running_of(request, usual.get(request.pk), now) for request in running),
         ended_today=actions.ended_today(person),
+        to_start=tuple(granted.to_start(person)),
+        access=tuple(row_of(grant, person, now) for grant in granted.open_grants(person, mine=True, limit=MOST_NEEDS)),
     )
 
 
