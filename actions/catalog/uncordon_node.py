@@ -1,0 +1,13 @@
+"""Uncordon a node: new pods may come onto it again. Cordoning it is the undo."""
+
+from ..nodes import NodeSwitch, SwitchNodeParams
+from ..protocol import Risk, TargetKind
+from ..registry import register
+
+
+@register
+class UncordonNode(NodeSwitch):
+    id, title, icon, risk = "uncordon-node", "Uncordon", "circle-check", Risk.LOW
+    target, kinds = TargetKind.NODE, ("Node",)
+    params = SwitchNodeParams
+    schedulable, word, opposite = True, "uncordon", "cordon-node"
