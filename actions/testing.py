@@ -25,7 +25,7 @@ from connectors.errors import Conflict, Transient
 from .errors import BadParams
 from .planning import make_plan, read_params
 from .protocol import Drifted, NotYet, Outcome, Plan, Run, Step, Target, Verdict, World, plan_from
-from .registry import AnyAction
+from .registry import AnyAction, action_named
 
 PATIENCE = 60.0
 """Seconds after which a test gives up on the outside."""
@@ -131,8 +131,9 @@ class ActionContract:
         assert (plan.undo is None) == bool(plan.no_undo), "Either it can be undone, or it says why not."
 
     def test_what_undoes_it_can_be_asked_for(self, subject: Subject) -> None:
-        undo = _plan(subject).undo
-        assert undo is None or read_params(subject.action, undo)
+        plan = _plan(subject)
+        action = action_named(plan.undo_action) if plan.undo_action else subject.action
+        assert plan.undo is None or read_params(action, plan.undo)
 
     def test_what_is_not_a_number_is_refused_with_the_field_and_the_reason(self, subject: Subject) -> None:
         for name in subject.numbers:

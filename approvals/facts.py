@@ -51,7 +51,8 @@ PLENTY = 1_000_000
 class PlanFacts:
     """Numbers the action took from its plan. `percent` is the change of size, negative when it shrinks; so are those of one pod's CPU
     and memory. `quota_left` and `node_headroom`: pods of the new size that would still fit afterwards, below 0 when not all of them do.
-    `vpa`: a vertical autoscaler sets CPU and memory by itself.
+    `vpa`: a vertical autoscaler sets CPU and memory by itself. `takes_over`: fields taken from whoever declared them;
+    `other_repository` and `unverified` are about the image that is put in place.
     """
 
     objects: int = 1
@@ -66,6 +67,9 @@ class PlanFacts:
     quota_left: int = PLENTY
     node_headroom: int = PLENTY
     vpa: bool = False
+    takes_over: int = 0
+    other_repository: bool = False
+    unverified: bool = False
 
 
 @dataclass(frozen=True)

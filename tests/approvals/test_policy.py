@@ -85,6 +85,21 @@ CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
         {"vertical-autoscaler-decides"},
     ),
     ("replicas beside one", {"plan": PlanFacts(vpa=True), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
+    (
+        "what is somebody else's, in staging", {"plan": PlanFacts(takes_over=1), "environment": STAGING}, Effect.NEEDS,
+        {"what-somebody-else-declares"},
+    ),
+    ("what is somebody else's", {"plan": PlanFacts(takes_over=1)}, Effect.NEEDS, {"production-needs-approver"}),
+    ("an image from elsewhere", {"plan": PlanFacts(other_repository=True)}, Effect.DENY, {"same-repository-in-production"}),
+    (
+        "an image from elsewhere, in staging", {"plan": PlanFacts(other_repository=True), "environment": STAGING}, Effect.NEEDS,
+        {"another-repository"},
+    ),
+    ("an image that nobody saw run well", {"plan": PlanFacts(unverified=True)}, Effect.DENY, {"verified-before-production"}),
+    (
+        "an image that nobody saw run well, in staging", {"plan": PlanFacts(unverified=True), "environment": STAGING}, Effect.ALLOW,
+        {"owners-outside-production"},
+    ),
     ("zero in staging", {"plan": size(4, 0), "environment": STAGING}, Effect.ALLOW, {"owners-outside-production"}),
     ("a restart of nothing", {"plan": PlanFacts(1, 0, 0, 0), "action": RESTART}, Effect.NEEDS, {"production-needs-approver"}),
     ("half of it", {"plan": size(4, 2)}, Effect.NEEDS, {"production-needs-approver"}),

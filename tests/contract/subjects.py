@@ -108,6 +108,12 @@ class OnCluster:
         return seen.template_hash in {revision.template_hash for revision in self.cluster.revisions_of(seen)}
 
     def _declare(self, image: str) -> None:
+        bounds = self.case.bounds
+        self.namespace.apply(
+            self.manifest(image), *([autoscaler(self.name, least=bounds[0], most=bounds[1])] if bounds else [])
+        )
+
+    def manifest(self, image: str) -> dict[str, Any]:
         made = workload(
             self.name, kind=self.case.kind, image=image, annotations={"example.org/deploy-token": SECRETS[2]}
         )
@@ -119,10 +125,7 @@ class OnCluster:
             {"name": "DB_PASSWORD", "value": SECRETS[0]},
             {"name": "DATABASE", "value": SECRETS[3]},
         ]
-        self.namespace.apply(
-            made,
-            *([autoscaler(self.name, least=self.case.bounds[0], most=self.case.bounds[1])] if self.case.bounds else []),
-        )
+        return made
 
     @property
     def action(self) -> AnyAction:

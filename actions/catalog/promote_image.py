@@ -1,0 +1,252 @@
+"""Promote: let a workload run what was seen to run well in the environment before its own, by the very same digest.
+
+Which images that are is read from there when the plan is made, and whether they were verified from our own record. The plan names the
+digest, so what is approved is that image, whatever is deployed there meanwhile.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import Field
+
+from connectors.errors import Missing
+from connectors.kubernetes import WorkloadSeen
+from connectors.kubernetes.applying import Applied
+from connectors.kubernetes.claims import Claimed
+from inventory.models import Workload
+
+from ..origins import Origin, before, seen_good, workload_of
+from ..owners import ownership, self_heals
+from ..proofs import digest, proof, repository
+from ..protocol import Action, CannotPlan, Change, Impact, Params, Plan, Risk, Step, Target, TargetKind, Verdict, World
+from ..registry import register
+from ..templates import (
+    DEADLINE_SECONDS,
+    FORGETS,
+    IN_FLIGHT,
+    TakeOver,
+    back_in_place,
+    health,
+    history,
+    in_place,
+    memory,
+    pods_of,
+    put_in_place,
+    refuse_owned,
+    rollout_numbers,
+    taken,
+    unsettled,
+    unstick,
+)
+from ..workloads import availability, changed_lines, kubectl
+from .patch_image import short
+
+IMAGE = "image of "
+"""Before a container's name, in the arguments of a step."""
+
+
+class PromoteImageParams(Params):
+    """Nothing has to be chosen: it is what runs in the environment before."""
+
+    unverified: bool = Field(
+        False,
+        title="Also unverified",
+        description="Also when no run of ours has seen it run well in the environment before.",
+        json_schema_extra={"advanced": True},
+    )
+    take_over: TakeOver = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to promote: container → image, those left out, and the run that verified it, if one did."""
+
+    workload: Workload
+    images: Mapping[str, str]
+    left_out: tuple[str, ...]
+    origin: Origin | None
+
+
+@register
+class PromoteImage(Action[PromoteImageParams]):
+    id, title, icon, risk = "promote-image", "Promote", "arrow-big-up-lines", Risk.MEDIUM
+    target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    params = PromoteImageParams
+
+    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
+        return {"unverified": False, "take_over": False}
+
+    def plan(self, target: Target, params: PromoteImageParams, world: World) -> Plan:
+        seen, current, _ = history(target, world)
+        found = _find(target, seen, world)
+        there = found.workload.environment.slug
+        if found.origin is None and not params.unverified:
+            raise CannotPlan(
+                f"No run of ours has seen {_named(found.images)} run well in {there}. Restart it there, which verifies it; or, if it "
+                "cannot wait, say so with “Also unverified”."
+            )
+        try:
+            dry = self._write(world, seen, found.images, execution="plan", take_over=params.take_over, dry_run=True)
+        except Claimed as refusal:
+            raise refuse_owned(refusal) from refusal
+        old = {each.name: each.image for each in seen.containers if each.name in found.images}
+        changes = (Change(target.label, changed_lines(seen.fields, dry.seen.fields)),)
+        undo_action, undo = _undo(old, current.number)
+        what = _named(found.images)
+        return Plan(
+            action=self.id,
+            target=target,
+            params={"unverified": params.unverified, "take_over": params.take_over},
+            summary=f"Promote {what} from {there} to {target.environment}",
+            preconditions={"template": seen.template_hash, "from": f"{found.workload} in {there}"},
+            changes=changes,
+            steps=(
+                Step("promote", f"Set the image to {what}", "images", _args(found.images, dry.seen.template_hash)),
+                *unstick("evict", seen, when=unsettled(seen)),
+            ),
+            revert=(
+                Step("promote-back", f"Set the image to {_named(old)} again", "images", _args(old, seen.template_hash)),
+                *unstick("evict-back", seen, when=True),
+            ),
+            no_revert="",
+            undo=undo if seen.revision_history_limit else None,
+            no_undo="" if seen.revision_history_limit else FORGETS,
+            undo_action=undo_action if seen.revision_history_limit else "",
+            irreversible=(
+                "What the new version changes outside its pods, such as a database's schema, stays as it is.",
+                IN_FLIGHT,
+            ),
+            eject=(
+                kubectl(
+                    target,
+                    "set image",
+                    f"{target.ref.kind.lower()}/{target.ref.name}",
+                    *(f"{name}={image}" for name, image in sorted(found.images.items())),
+                ),
+            ),
+            soak_seconds=world.soak_seconds,
+            deadline_seconds=DEADLINE_SECONDS,
+            numbers={
+                **rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes), "unverified": int(found.origin is None),
+                "takes_over": sum(claim.declared for claim in dry.taken_from),
+            },
+            impact=(
+                _verified(found, there),
+                availability(seen, world.cluster.budgets_of(seen)),
+                Impact("Blast radius", f"{_containers(len(found.images))}, {pods_of(seen)}", _blast(found)),
+                *taken(dry.taken_from),
+                *ownership(seen.owner, "the image", changes),
+                *memory(seen),
+                *health(seen),
+            ),
+        )  # fmt: skip
+
+    def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
+        def write(seen: WorkloadSeen) -> WorkloadSeen:
+            images = {
+                name.removeprefix(IMAGE): str(image) for name, image in step.args.items() if name.startswith(IMAGE)
+            }
+            run, take_over = world.current_run.id, bool(plan.params.get("take_over"))
+            return self._write(world, seen, images, execution=run, take_over=take_over).seen
+
+        return put_in_place(step, plan, world, write)
+
+    def _write(
+        self,
+        world: World,
+        seen: WorkloadSeen,
+        images: Mapping[str, str],
+        *,
+        execution: str,
+        take_over: bool,
+        dry_run: bool = False,
+    ) -> Applied[WorkloadSeen]:
+        return world.cluster.applying.set_images(
+            seen.ref, as_=world.person, images=images, execution=execution, seen=seen.resource_version, take_over=take_over,
+            dry_run=dry_run,
+        )  # fmt: skip
+
+    def verify(self, plan: Plan, world: World) -> Verdict:
+        return in_place(plan, world, "with the promoted image")
+
+    def verify_revert(self, plan: Plan, world: World) -> Verdict:
+        return back_in_place(plan, world)
+
+
+def _find(target: Target, seen: WorkloadSeen, world: World) -> Found:
+    """What runs in the environment before and differs from what runs here. Raises `CannotPlan`."""
+    row = workload_of(target)
+    source = before(row) if row else None
+    if source is None:
+        raise CannotPlan(
+            f"There is no {target.ref.kind} {target.ref.name} of {target.service} in an environment before {target.environment}. Deploy "
+            "it there first."
+        )
+    there = _running(source, world)
+    same = {
+        each.name: each.image
+        for each in seen.containers
+        if repository(there.get(each.name, "")) == repository(each.image)
+    }
+    if not same:
+        raise CannotPlan(
+            f"No container runs an image of the same repository in {source.environment} and here, so there is nothing to promote."
+        )
+    vague = [name for name in same if not digest(there[name])]
+    if vague:
+        raise CannotPlan(
+            f"{vague[0]} runs {short(there[vague[0]])} in {source.environment}, and its pods do not agree on a digest. A tag can mean "
+            "another image tomorrow, so deploy it there by digest, or wait until its rollout is done."
+        )
+    images = {name: there[name] for name, image in same.items() if digest(there[name]) != digest(image)}
+    if not images:
+        raise CannotPlan(
+            f"It runs the same here as in {source.environment} already: {_named({n: there[n] for n in same})}."
+        )
+    left_out = tuple(each.name for each in seen.containers if each.name not in same)
+    return Found(source, images, left_out, seen_good(source, images))
+
+
+def _running(source: Workload, world: World) -> dict[str, str]:
+    """Container → image of another workload, by digest where the cluster says it."""
+    cluster = world.cluster_named(source.cluster.name)
+    try:
+        there = cluster.read_workload(source.kind, source.namespace, source.name)
+    except Missing as gone:
+        raise CannotPlan(f"{source} is gone from {source.environment}. Deploy it there first.") from gone
+    found: dict[str, str] = dict(proof(there, cluster.pods_of(there))["images"])
+    return found
+
+
+def _undo(old: Mapping[str, str], revision: int) -> tuple[str, dict[str, Any]]:
+    """One container goes back by itself; several do together, and that is a roll back."""
+    if len(old) == 1:
+        return "patch-image", {"container": next(iter(old)), "as_in_revision": revision}
+    return "rollback-workload", {"revision": revision}
+
+
+def _args(images: Mapping[str, str], becomes: str) -> dict[str, str]:
+    return {f"{IMAGE}{name}": image for name, image in sorted(images.items())} | {"becomes": becomes}
+
+
+def _named(images: Mapping[str, str]) -> str:
+    return ", ".join(dict.fromkeys(short(image) for _, image in sorted(images.items())))
+
+
+def _verified(found: Found, there: str) -> Impact:
+    origin = found.origin
+    if origin is None:
+        return Impact("Verified", f"Not in {there}", "It runs there, but no run of ours has seen it run well.", worry=True)  # fmt: skip
+    meaning = f"Request {origin.request} by {origin.by}: {origin.summary}. It stayed good for {origin.soak_seconds} s."
+    return Impact("Verified", f"In {there}, {origin.at:%-d %b %H:%M} UTC", meaning)
+
+
+def _containers(count: int) -> str:
+    return "1 container" if count == 1 else f"{count} containers"
+
+
+def _blast(found: Found) -> str:
+    if not found.left_out:
+        return "All pods are replaced by new ones."
+    return f"All pods are replaced by new ones. {', '.join(found.left_out)} stays as it is: it runs from another repository there."
