@@ -4,6 +4,7 @@ import pytest
 from django.urls import URLPattern
 from rest_framework.test import APIClient
 
+from actions.registry import all_actions
 from audit import queries
 from inventory.models import Workload
 from portal.api import urls
@@ -25,9 +26,7 @@ ROUTES = {
     ("GET", "/api/workloads/1/offers"): Scope.READ,
     ("GET", "/api/actions"): Scope.READ,
     ("GET", "/api/actions/restart-workload"): Scope.READ,
-    ("POST", "/api/actions/restart-workload/preview"): Scope.REQUEST,
-    ("POST", "/api/actions/resize-workload/preview"): Scope.REQUEST,
-    ("POST", "/api/actions/rollback-workload/preview"): Scope.REQUEST,
+    **{("POST", f"/api/actions/{action.id}/preview"): Scope.REQUEST for action in all_actions()},
     ("POST", "/api/actions/no-such-action/preview"): Scope.REQUEST,
     ("GET", "/api/requests"): Scope.READ,
     ("POST", "/api/requests"): Scope.REQUEST,
