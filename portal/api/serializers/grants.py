@@ -22,9 +22,7 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
     person = PersonSerializer(source="request.requester")
     ended_by = PersonSerializer(allow_null=True)
     credential_at = serializers.DateTimeField(source="handed_over_at", allow_null=True)
-    overdue = serializers.BooleanField(
-        source="overdue_alarm_at", help_text="The alarm was raised: it should have ended and had not"
-    )
+    overdue = serializers.SerializerMethodField(help_text="The alarm was raised: it should have ended and had not")
 
     class Meta:
         model = Grant
@@ -32,6 +30,9 @@ class GrantSerializer(serializers.ModelSerializer[Grant]):
             "id", "request", "kind", "state", "action", "service", "environment", "target", "summary", "person", "starts_at",
             "ends_at", "ended_at", "ended_by", "credential_at", "overdue", "cause",
         ]  # fmt: skip
+
+    def get_overdue(self, grant: Grant) -> bool:
+        return grant.overdue_alarm_at is not None
 
 
 class WrappedSerializer(Output):
