@@ -1,7 +1,7 @@
 """CPU and memory: what containers ask for, how that is changed on a template or on a pod that runs, and who else decides about it.
 
-A pod's `resize` subresource drops everything but the resources from what it is sent, so such a write carries no mark of its execution.
-It is recognised by its values instead, and bound to the version of the pod that was seen.
+A pod's `resize` subresource keeps nothing but the resources of what it is sent, so the mark of an execution stays in the cluster's audit
+log and the pod does not carry it. Such a write is recognised by its values instead, and bound to the version that was seen.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from connectors.kubernetes.capacity import AskingPod, AskingSpec, Machine, PodNe
 from connectors.kubernetes.resources import WORKLOADS, collection, single
 from connectors.kubernetes.seen import ContainerSeen, Identity, ObjectRef, PodSeen, WorkloadSeen
 from connectors.kubernetes.transport import Transport
-from connectors.names import dns_label, quantity, resource_version, uid
+from connectors.names import dns_label, quantity
 from connectors.names import kind as known_kind
 
 T = TypeVar("T")
@@ -153,14 +153,19 @@ class Sizing:
         return whole.workload(ref.kind, self._patch(path, patch, Whole, ref, as_=as_, dry_run=dry_run))
 
     def resize_pod(
-        self, ref: ObjectRef, *, as_: Identity, container: str, sizes: Sizes, seen: str, dry_run: bool = False
+        self,
+        ref: ObjectRef,
+        *,
+        as_: Identity,
+        container: str,
+        sizes: Sizes,
+        execution: str,
+        seen: str,
+        dry_run: bool = False,
     ) -> SizedPod:
         """Ask the machine to give one container of the running pod other sizes, without replacing the pod."""
         known_kind(ref.kind, frozenset({"Pod"}))
-        patch = {
-            "metadata": {"uid": uid(ref.uid), "resourceVersion": resource_version(seen)},
-            "spec": {"containers": [_container(container, sizes)]},
-        }
+        patch = {**writing.precondition(ref, execution, seen), "spec": {"containers": [_container(container, sizes)]}}
         path = f"{single(ref.kind, ref.namespace, ref.name)}/resize"
         return _known(self._patch(path, patch, _Pod, ref, as_=as_, dry_run=dry_run), container)
 

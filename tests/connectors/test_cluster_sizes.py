@@ -67,19 +67,23 @@ def test_a_running_pod_gets_more_and_stays_the_same_pod(cluster: KubernetesClust
     pod = running(cluster, namespace, "larger")
     assert (pod.asked, pod.has) == (SMALL, SMALL)
 
-    cluster.sizing.resize_pod(pod.ref, as_=MIRA, container="app", sizes=LARGE, seen=pod.resource_version)
+    cluster.sizing.resize_pod(pod.ref, as_=MIRA, container="app", sizes=LARGE, execution="e", seen=pod.resource_version)
 
     now = eventually(lambda: (p := cluster.sizing.read_pod(pod.ref, "app")).has == LARGE and p)
     assert now
     assert (now.ref.uid, now.asked, now.pending, now.observed) == (pod.ref.uid, LARGE, "", True)
     with pytest.raises(Conflict):
-        cluster.sizing.resize_pod(pod.ref, as_=MIRA, container="app", sizes=SMALL, seen=pod.resource_version)
+        cluster.sizing.resize_pod(
+            pod.ref, as_=MIRA, container="app", sizes=SMALL, execution="e", seen=pod.resource_version
+        )
     other = replace(now.ref, uid="00000000-0000-4000-8000-000000000000")
     with pytest.raises(Conflict):
-        cluster.sizing.resize_pod(other, as_=MIRA, container="app", sizes=SMALL, seen=now.resource_version)
-    with pytest.raises(Permanent, match="QOS|QoS|removed"):
         cluster.sizing.resize_pod(
-            now.ref, as_=MIRA, container="app", sizes=Sizes(), seen=now.resource_version, dry_run=True
+            other, as_=MIRA, container="app", sizes=SMALL, execution="e", seen=now.resource_version
+        )
+    with pytest.raises(Permanent, match=r"QOS|QoS|removed"):
+        cluster.sizing.resize_pod(
+            now.ref, as_=MIRA, container="app", sizes=Sizes(), execution="e", seen=now.resource_version, dry_run=True
         )
 
 
@@ -90,7 +94,7 @@ def test_a_machine_that_puts_it_off_or_refuses_says_so(
     cluster: KubernetesCluster, namespace: Namespace, behaviour: str, reason: str
 ) -> None:
     pod = running(cluster, namespace, behaviour, behaviour)
-    cluster.sizing.resize_pod(pod.ref, as_=MIRA, container="app", sizes=LARGE, seen=pod.resource_version)
+    cluster.sizing.resize_pod(pod.ref, as_=MIRA, container="app", sizes=LARGE, execution="e", seen=pod.resource_version)
 
     now = eventually(lambda: (p := cluster.sizing.read_pod(pod.ref, "app")).pending and p)
     assert now
@@ -104,7 +108,9 @@ def test_what_is_no_quantity_does_not_leave_the_process(
 ) -> None:
     ref = running(cluster, namespace, "larger").ref
     with pytest.raises(InvalidName):
-        cluster.sizing.resize_pod(ref, as_=MIRA, container="app", sizes=Sizes(cpu_request=value), seen="1")
+        cluster.sizing.resize_pod(
+            ref, as_=MIRA, container="app", sizes=Sizes(cpu_request=value), execution="e", seen="1"
+        )
 
 
 def test_the_room_on_the_nodes_counts_what_is_there_but_not_ones_own(
@@ -113,7 +119,7 @@ def test_the_room_on_the_nodes_counts_what_is_there_but_not_ones_own(
     pod = running(cluster, namespace, "larger")
     owner = cluster.read_workload("Deployment", namespace.name, "larger").ref
     needs = cluster.sizing.needs(owner, {"app": Sizes(cpu_request="40", memory_request="1Gi")})
-    assert (needs.cpu, needs.memory, needs.cpu_limit) == (40, 2**30, 0)
+    assert (needs.cpu, needs.memory, needs.cpu_limit) == (Decimal(40), Decimal(2**30), Decimal(0))
 
     assert cluster.sizing.room(owner, needs, frozenset({pod.ref.uid})) == 3  # of three machines with 64 cores each
     assert cluster.sizing.room(owner, replace(needs, cpu=Decimal(65)), frozenset()) == 0

@@ -53,7 +53,7 @@ def give(on: KubernetesCluster, namespace: str = "payments", name: str = "checko
 
 
 def give_pod(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> object:
-    return on.sizing.resize_pod(ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), seen="1")
+    return on.sizing.resize_pod(ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), execution="e", seen="1")
 
 
 def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
