@@ -88,7 +88,7 @@ class Verdict:
 class Run:
     """What an effect may know of the run it belongs to. `stamp` is RFC 3339, chosen once per run.
 
-    `applied_at` is when the steps were done; `good_since` is when the present stretch of good observations began, or None, and
+    `began` are the ids of the steps that happened or may have, `None` when that is not known. `applied_at` is when the steps were done; `good_since` is when the present stretch of good observations began, or None, and
     `baseline` the evidence of that moment. `evidence` is what `apply` returned, of all steps together.
     """
 
@@ -98,6 +98,7 @@ class Run:
     good_since: datetime | None = None
     baseline: Mapping[str, str | int] = field(default_factory=dict)
     evidence: Mapping[str, str | int] = field(default_factory=dict)
+    began: frozenset[str] | None = None
 
 
 def nobody_holds() -> None:
@@ -185,6 +186,8 @@ class Action(ABC, Generic[P]):
     kinds: ClassVar[tuple[str, ...]]
     listed: ClassVar[bool] = True
     """Whether people are offered it. What is not listed is only reached as the undo or the end of something else."""
+    preposition: ClassVar[str] = ""
+    """Between the title and what it is done to, where people need one: get access *to*, patch image *of*."""
     everyday: ClassVar[bool] = False
     """Whether it has a button of its own on a service's page; the others are behind "More"."""
     gives_access: ClassVar[bool] = False

@@ -67,3 +67,10 @@ def title_of(action_id: str) -> str:
     _load()
     action = _actions.get(action_id)
     return action.title if action else action_id.replace("-", " ").capitalize()
+
+
+def headline_of(action_id: str, what: str) -> str:
+    """What is done to what, as a person says it: Restart Checkout API, Get access to Checkout API."""
+    _load()
+    action = _actions.get(action_id)
+    return " ".join(filter(None, (title_of(action_id), action.preposition if action else "", what)))

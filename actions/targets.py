@@ -43,6 +43,13 @@ def object_kind(row: Row) -> str:
     return "Node" if isinstance(row, Node) else row.kind
 
 
+def name_of(row: Row) -> str:
+    """What people call it: a workload by its service."""
+    if isinstance(row, Secret):
+        return row.path
+    return row.name if isinstance(row, Node) else row.service.name
+
+
 def service_of(row: Row) -> Service:
     service = row.service
     if service is None:
@@ -65,6 +72,20 @@ def row_of(request: Request) -> Row:
     row = request.row
     if row is None:
         raise NotFound("What this acted on is gone.")
+    return row
+
+
+def row_at(target: Target) -> Row:
+    """The inventory's row of a target, seen from what is stored of it. Raises `NotFound` when it is gone from there."""
+    rows: QuerySet[Workload] | QuerySet[Secret] | QuerySet[Node]
+    if target.kind is TargetKind.SECRET:
+        rows = Secret.objects.filter(pk=int(target.key.removeprefix("secret:")))
+    else:
+        model = Node if target.kind is TargetKind.NODE else Workload
+        rows = model.objects.filter(cluster__name=target.cluster, uid=target.ref.uid)
+    row = rows.first()
+    if row is None:
+        raise NotFound(f"{target.label} is gone.")
     return row
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
-from uuid import uuid4
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -20,18 +19,18 @@ from django.views.decorators.http import require_http_methods, require_POST
 from actions import planning, queries, registry, ruling, services, targets
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
-from actions.protocol import Option, TargetKind
+from actions.protocol import Option, Params, TargetKind
 from actions.registry import AnyAction
 from actions.targets import Row
 from approvals.facts import Ruling
 from inventory.models import Environment, Node, Person, Secret, Service, Workload
 
-from . import fields, plans
+from . import drafts, fields, plans
 from .door import signed_in
+from .drafts import Draft
 from .words import people
 
 ENTRANCE = "browser"
-DIGEST_LENGTH = 64
 
 
 class NotLookedAt(PlanChanged):
@@ -59,6 +58,8 @@ class Panel:
     title: str = ""
     problem: str = ""
     status: int = 200
+    whole: bool = False
+    """Set when the form itself could not be filled in, so that trying again means the whole page."""
     then: Ruling | None = None
     """Set when nothing was changed yet: what the policy says to the least that could be asked for."""
 
@@ -72,17 +73,6 @@ class Panel:
     @property
     def most_needed(self) -> int:
         return max((need.count for need in self.ruling.requirements), default=0) if self.ruling else 0
-
-
-@dataclass(frozen=True)
-class Draft:
-    """What a person has typed so far: `shown` as they typed it, `values` as the action's parameters read it."""
-
-    values: Mapping[str, Any]
-    shown: Mapping[str, Any]
-    reason: str
-    digest: str
-    key: str
 
 
 @dataclass(frozen=True)
@@ -101,6 +91,10 @@ class Goal:
     @property
     def environment(self) -> Environment:
         return targets.environment_of(self.row)
+
+    @property
+    def headline(self) -> str:
+        return registry.headline_of(self.action.id, targets.name_of(self.row))
 
     @property
     def outside(self) -> str:
@@ -158,8 +152,10 @@ def action(request: HttpRequest, person: Person, slug: str, action_id: str) -> H
     goal = _goal(request, person, slug, action_id)
     if request.method == "POST":
         return _submit(request, person, goal)
-    values, reason = _start_values(request, person, goal)
-    return _form(request, person, goal, Draft(values, values, reason, "", uuid4().hex))
+    earlier = _earlier(person, request.GET.get("again", ""))
+    return _form(
+        request, person, goal, drafts.opening(request.GET, action_id, goal.action.params, earlier, goal.undo_of)
+    )
 
 
 @never_cache
@@ -168,23 +164,28 @@ def action(request: HttpRequest, person: Person, slug: str, action_id: str) -> H
 def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
     """The right column for what the form says now. Nothing is written."""
     goal = _goal(request, person, slug, action_id)
-    draft = _draft(request, goal)
+    draft = drafts.of(request.POST, goal.action.params, goal.undo_of)
     wrong: Mapping[str, Sequence[str]] = {}
     try:
         panel = _panel(person, goal, draft)
     except BadParams as problem:
         panel, wrong = _wrong_values(goal, problem), problem.fields
+    inner = _inner(person, goal, draft.shown)
+    inside = fields.inner_fields(inner, draft.shown, wrong)
+    names = [*fields.names_of(goal.action.params), *(field.name for field in inside)]
     context = {
         "goal": goal,
         "panel": panel,
-        "problems": [(name, _plainly(wrong, name)) for name in fields.names_of(goal.action.params)],
+        "problems": [(fields.key_of(name), _plainly(wrong, name)) for name in names],
         "general": _plainly(wrong, "params"),
+        "inside": inside if draft.inner_of != request.POST.get("inner_of", draft.inner_of) else (),
+        "draft": draft,
     }
     return render(request, "_plan.html", context, status=panel.status)
 
 
 def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
-    draft = _draft(request, goal)
+    draft = drafts.of(request.POST, goal.action.params, goal.undo_of)
     try:
         made = _ask(person, goal, draft)
     except BadParams as problem:
@@ -231,13 +232,14 @@ def _form(
     wrong = problem.fields if isinstance(problem, BadParams) else {}
     panel = None
     if trouble:
-        panel = Panel(title=CannotPlanNow.title, problem=trouble, status=CannotPlanNow.status)
+        panel = Panel(title=CannotPlanNow.title, problem=trouble, status=CannotPlanNow.status, whole=True)
     elif look:
         try:
             panel = _panel(person, goal, draft)
         except BadParams as bad:
             panel = _wrong_values(goal, bad)
-    values = {**now, **draft.shown}
+    values = {**now, **{name: {} for name in fields.has_inside(goal.action.params)}, **draft.shown}
+    inside = () if goal.undo_of else fields.inner_fields(_inner(person, goal, values), values, wrong)
     shown = (
         ()
         if goal.undo_of
@@ -248,6 +250,8 @@ def _form(
         "goal": goal,
         "fields": [field for field in shown if not field.advanced],
         "advanced": [field for field in shown if field.advanced],
+        "inside": inside,
+        "inner_of": fields.chosen_in(goal.action.params, values),
         "general": _plainly(wrong, "params"),
         "reason_problems": wrong.get("reason", []),
         "draft": draft,
@@ -301,6 +305,17 @@ def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Se
         return {}, {}, str(problem)
 
 
+def _inner(person: Person, goal: Goal, chosen: Mapping[str, Any]) -> Mapping[str, type[Params]]:
+    """What belongs into the parameters that are mappings; nothing where that cannot be known, which the plan then says."""
+    if not fields.has_inside(goal.action.params):
+        return {}
+    target = targets.target_of(goal.row)
+    try:
+        return planning.inner_for(goal.action, target, chosen, planning.world_for(target, person))
+    except CannotPlanNow:
+        return {}
+
+
 def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:
     """Raises `Http404` for what is not there and for what this person may not see: which of the two is not told."""
     try:
@@ -350,20 +365,6 @@ def _name(row: Row) -> str:
     return row.path if isinstance(row, Secret) else row.name
 
 
-def _start_values(request: HttpRequest, person: Person, goal: Goal) -> tuple[Mapping[str, Any], str]:
-    """What the form opens with: an earlier request's values and reason, or those of the address, or what is true now."""
-    names = fields.names_of(goal.action.params)
-    if goal.undo_of is not None:
-        try:
-            return services.undo_of(goal.undo_of).params, ""
-        except Refused:
-            return {}, ""
-    earlier = _earlier(person, request.GET.get("again", ""))
-    if earlier is not None and earlier.action == goal.action.id:
-        return {name: value for name, value in earlier.params.items() if name in names}, earlier.reason
-    return {name: request.GET[name][: fields.MAX_TYPED] for name in names if name in request.GET}, ""
-
-
 def _earlier(person: Person, text: str) -> Request | None:
     """Raises `Http404` when it is named and cannot be seen."""
     if not text:
@@ -372,24 +373,6 @@ def _earlier(person: Person, text: str) -> Request | None:
     if found is None:
         raise Http404("There is no such request, or you may not see it.")
     return found
-
-
-def _draft(request: HttpRequest, goal: Goal) -> Draft:
-    form = request.POST
-    values: Mapping[str, Any] = fields.typed(goal.action.params, form)
-    if goal.undo_of is not None:
-        try:
-            values = services.undo_of(goal.undo_of).params
-        except Refused:
-            values = {}
-    digest = form.get("digest", "")
-    return Draft(
-        values=values,
-        shown=fields.shown(goal.action.params, form),
-        reason=form.get("reason", ""),
-        digest=digest if len(digest) == DIGEST_LENGTH else "",
-        key=form.get("key", "")[:32],
-    )
 
 
 def _plainly(wrong: Mapping[str, Sequence[str]], name: str) -> list[str]:

@@ -6,12 +6,13 @@ not enough), the action's defaults say what is true now, and what a person typed
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from actions.protocol import Option, Params
 
+MOST_INSIDE = 50
 MAX_TYPED = 500
 """No parameter is longer; what is gets cut before it is validated, so it is still refused, but not carried around."""
 
@@ -34,7 +35,7 @@ class Field:
     name: str
     label: str
     hint: str
-    widget: str  # stepper, choice, switch, text
+    widget: str  # stepper, choice, switch, text, area
     value: str
     now: str
     minimum: str
@@ -45,8 +46,22 @@ class Field:
     problems: tuple[str, ...]
 
     @property
+    def key(self) -> str:
+        """What its parts on the page are called: a dot would mean something to a selector."""
+        return key_of(self.name)
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width: sentences beside each choice, and text that may be long."""
+        return self.widget in ("choice", "text", "area")
+
+    @property
     def is_on(self) -> bool:
         return self.value.lower() in ("true", "on", "1", "yes")
+
+
+def key_of(name: str) -> str:
+    return name.replace(".", "-")
 
 
 def names_of(params: type[Params]) -> tuple[str, ...]:
@@ -79,27 +94,64 @@ def plain(problem: str) -> str:
     return f"{problem[:1].upper()}{problem[1:].rstrip('.')}."
 
 
-def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
+def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, Any]:
     """What a form says about the parameters, and nothing else of it. An optional field left empty was not given."""
-    said: dict[str, str] = {}
+    said: dict[str, Any] = {}
     for name, schema in _properties(params).items():
         text = form.get(name, "")[:MAX_TYPED]
-        if schema.get("type") == "boolean":
+        if schema.get("type") == "object":
+            said[name] = _inside(name, form)
+        elif schema.get("type") == "boolean":
             said[name] = "true" if text else "false"
         elif text != "" or params.model_fields[name].is_required():
             said[name] = text
     return said
 
 
-def shown(params: type[Params], form: Mapping[str, str]) -> dict[str, str]:
+def shown(params: type[Params], form: Mapping[str, str]) -> dict[str, Any]:
     """What was typed, as it was typed, to be shown again."""
-    return {
-        name: ("true" if name in form else "false")
-        if schema.get("type") == "boolean"
-        else form.get(name, "")[:MAX_TYPED]
-        for name, schema in _properties(params).items()
-        if name in form or schema.get("type") == "boolean"
-    }
+    said: dict[str, Any] = {}
+    for name, schema in _properties(params).items():
+        if schema.get("type") == "object":
+            said[name] = _inside(name, form)
+        elif schema.get("type") == "boolean":
+            said[name] = "true" if name in form else "false"
+        elif name in form:
+            said[name] = form[name][:MAX_TYPED]
+    return said
+
+
+def _inside(name: str, form: Mapping[str, str]) -> dict[str, str]:
+    """What a form says about a parameter that is a mapping: fields by its name, a dot, and theirs."""
+    keys = [key for key in form if key.startswith(f"{name}.")][:MOST_INSIDE]
+    return {key.removeprefix(f"{name}."): form[key][:MAX_TYPED] for key in keys}
+
+
+def chosen_in(params: type[Params], form: Mapping[str, Any]) -> str:
+    """The choices that decide which fields there are inside another parameter, as one text to compare."""
+    names = [name for name, schema in _properties(params).items() if schema.get("widget") == "choice"]
+    return "|".join(_text(form.get(name)) for name in names)
+
+
+def has_inside(params: type[Params]) -> tuple[str, ...]:
+    """The parameters that are mappings."""
+    return tuple(name for name, schema in _properties(params).items() if schema.get("type") == "object")
+
+
+def inner_fields(
+    inner: Mapping[str, type[Params]],
+    values: Mapping[str, Any],
+    problems: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[Field, ...]:
+    """All fields inside the parameters that are mappings, opening with their defaults."""
+    found: list[Field] = []
+    for name, params in inner.items():
+        wrong = {
+            key.removeprefix(f"{name}."): said for key, said in (problems or {}).items() if key.startswith(f"{name}.")
+        }
+        every = fields_of(params, values=values.get(name, {}), now=dict.fromkeys(names_of(params)), problems=wrong)
+        found += [replace(field, name=f"{name}.{field.name}") for field in every]
+    return tuple(found)
 
 
 def fields_of(
@@ -119,7 +171,7 @@ def fields_of(
     return tuple(
         _field(name, schema, params, values, now, tuple(wrong.get(name, ())), (options or {}).get(name, ()))
         for name, schema in _properties(params).items()
-        if name in now
+        if (name in now and schema.get("type") != "object")
         or params.model_fields[name].is_required()
         or values.get(name) not in (None, "", "false", False)
         or name in wrong
@@ -165,6 +217,8 @@ def _plain(schema: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> dict
     """Follow a reference to a shared definition, and take `X or nothing` for X."""
     if "$ref" in schema:
         return {**shared.get(schema["$ref"].rpartition("/")[2], {}), **{k: v for k, v in schema.items() if k != "$ref"}}
+    if "const" in schema:  # a list of one
+        return {**schema, "enum": [schema["const"]]}
     options = [each for each in schema.get("anyOf", []) if each.get("type") != "null"]
     if len(options) == 1:
         return {**_plain(options[0], shared), **{k: v for k, v in schema.items() if k != "anyOf"}}
@@ -173,7 +227,7 @@ def _plain(schema: dict[str, Any], shared: Mapping[str, dict[str, Any]]) -> dict
 
 def _widget(schema: Mapping[str, Any]) -> str:
     asked = schema.get("widget")
-    if asked in ("stepper", "choice", "switch", "text"):
+    if asked in ("stepper", "choice", "switch", "text", "area"):
         return str(asked)
     if schema.get("enum"):
         return "choice"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from actions import admission, compare, queries
+from actions import admission, compare, queries, targets
 from actions.errors import Difference
 from actions.models import Grant, JournalEntry, Request, RunLog
 from actions.protocol import Impact, Plan, plan_from
 from actions.queries import Estimate
-from actions.registry import title_of
+from actions.registry import headline_of
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from audit import queries as audit
@@ -182,7 +182,7 @@ def _stages(plan: Plan, journal: Sequence[JournalEntry], over: bool) -> tuple[St
 
 
 def title_for(request: Request) -> str:
-    return f"{title_of(request.action)} {request.service.name}"
+    return headline_of(request.action, targets.name_of(targets.row_of(request)))
 
 
 def gist_of(request: Request) -> str:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from actions.registry import all_actions
 from portal.frontend import build
 from tests.architecture.sources import ROOT
 
@@ -77,3 +78,8 @@ def test_every_icon_that_a_page_names_is_in_the_sprite():
     }
     assert named
     assert {(page, icon) for page, icon in named if icon not in build.icon_ids()} == set()
+
+
+def test_every_action_has_an_icon_that_the_pages_carry() -> None:
+    names = (ROOT / "portal" / "frontend" / "icons.txt").read_text().splitlines()
+    assert {action.icon for action in all_actions()} <= set(names)
