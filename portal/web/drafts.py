@@ -1,0 +1,66 @@
+"""What a person has filled in so far of an action's form, and what the form opens with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from actions import services
+from actions.errors import Refused
+from actions.models import Request
+from actions.protocol import Params
+
+from . import fields
+
+DIGEST_LENGTH = 64
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a person has typed so far: `shown` as they typed it, `values` as the action's parameters read it."""
+
+    values: Mapping[str, Any]
+    shown: Mapping[str, Any]
+    reason: str
+    digest: str
+    key: str
+    inner_of: str = ""
+    """The choices for which the fields inside a parameter are those that are shown."""
+
+
+def of(form: Mapping[str, str], params: type[Params], undo_of: Request | None) -> Draft:
+    """What was sent. Where a choice was changed after the fields that depend on it were shown, those say nothing."""
+    values, shown, inner_of = fields.typed(params, form), fields.shown(params, form), fields.chosen_in(params, form)
+    if form.get("inner_of", inner_of) != inner_of:
+        nothing: dict[str, Any] = {name: {} for name in fields.has_inside(params)}
+        values, shown = {**values, **nothing}, {**shown, **nothing}
+    digest = form.get("digest", "")
+    return Draft(
+        values=_inverse(undo_of) if undo_of else values,
+        shown=shown,
+        reason=form.get("reason", ""),
+        digest=digest if len(digest) == DIGEST_LENGTH else "",
+        key=form.get("key", "")[:32],
+        inner_of=inner_of,
+    )
+
+
+def opening(
+    address: Mapping[str, str], action: str, params: type[Params], earlier: Request | None, undo_of: Request | None
+) -> Draft:
+    """What the form opens with: an earlier request's values and reason, or those of the address, or what is true now."""
+    names = fields.names_of(params)
+    if undo_of is not None:
+        values, reason = _inverse(undo_of), ""
+    elif earlier is not None and earlier.action == action:
+        values, reason = {name: value for name, value in earlier.params.items() if name in names}, earlier.reason
+    else:
+        values, reason = {name: address[name][: fields.MAX_TYPED] for name in names if name in address}, ""
+    return Draft(values, values, reason, "", uuid4().hex)
+
+
+def _inverse(undo_of: Request) -> Mapping[str, Any]:
+    try:
+        return services.undo_of(undo_of).params
+    except Refused:
+        return {}
