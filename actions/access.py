@@ -5,7 +5,7 @@ A grant is named by the mark of the run that made it, which its end gets along w
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
@@ -59,8 +59,13 @@ def beside_the_work_on_it(target: Target) -> Target:
     return replace(target, key=f"access:{target.key.removeprefix('access:')}")
 
 
+def said(at: datetime) -> str:
+    """A moment in the one form that the reaper in the cluster can compare as text."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def ends(now: datetime, minutes: int) -> str:
-    return (now + timedelta(minutes=minutes)).isoformat(timespec="seconds")
+    return said(now + timedelta(minutes=minutes))
 
 
 def end_plan(

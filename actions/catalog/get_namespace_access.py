@@ -23,6 +23,7 @@ from ..access import (
     ends,
     lapses,
     length,
+    said,
 )
 from ..namespace_access import KINDS, OWN, TOKEN, both_gone, reviews, role_named
 from ..protocol import (
@@ -147,7 +148,7 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
             else:
                 own = plan.params["identity"] == OWN
                 there = access.bind(namespace, name, role.name, terms, to_person=own, as_=world.person)
-        return {there.ref.kind: name, "ends": there.ends_at.isoformat() if there.ends_at else "", "uid": there.ref.uid}
+        return {there.ref.kind: name, "ends": said(there.ends_at) if there.ends_at else "", "uid": there.ref.uid}
 
     def verify(self, plan: Plan, world: World) -> Verdict:
         """Ask the cluster's own authoriser: what the role allows is allowed there, and secrets are not."""
