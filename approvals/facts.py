@@ -52,7 +52,8 @@ class PlanFacts:
     """Numbers the action took from its plan. `percent` is the change of size, negative when it shrinks; so are those of one pod's CPU
     and memory. `quota_left` and `node_headroom`: pods of the new size that would still fit afterwards, below 0 when not all of them do.
     `vpa`: a vertical autoscaler sets CPU and memory by itself. `takes_over`: fields taken from whoever declared them;
-    `other_repository` and `unverified` are about the image that is put in place.
+    `other_repository` and `unverified` are about the image that is put in place. `minutes`: how long access lasts, 0 for what is no
+    access; `own_identity`: it is given to the person's own identity on the cluster, where nothing but us ends it.
     """
 
     objects: int = 1
@@ -70,6 +71,8 @@ class PlanFacts:
     takes_over: int = 0
     other_repository: bool = False
     unverified: bool = False
+    minutes: int = 0
+    own_identity: bool = False
 
 
 @dataclass(frozen=True)
