@@ -17,6 +17,7 @@ from approvals.tally import Outcome
 from audit import writer
 from audit.events import Event
 from inventory import queries as inventory
+from inventory.models import Service
 
 from . import journal, lifecycle
 from .admission import stored_plan
@@ -106,8 +107,9 @@ def _no_longer_allowed(request: Request) -> str:
     requester, team = request.requester, request.service.team
     if not requester.is_active:
         return f"{requester.name} no longer has an account here."
-    if not inventory.may_ask(requester, request.service):
-        return f"{requester.name} may no longer ask for {request.service.slug}."
+    for service in _services(request):
+        if not inventory.may_ask(requester, service):
+            return f"{requester.name} may no longer ask for {service.slug}."
     if request.round is None:
         return ""
     still = {person.identity for person in inventory.approvers_of(team)}
@@ -120,6 +122,12 @@ def _no_longer_allowed(request: Request) -> str:
     if approvals.outcome_of(request.round, by_another) is not Outcome.APPROVED:
         return "An account that approved is by now known to be the requester's, so the approval does not hold."
     return ""
+
+
+def _services(request: Request) -> list[Service]:
+    """The service it was asked for, and those of the parts of a chain, which are of the same team."""
+    parts = [part.target.service for part in stored_plan(request).parts]
+    return [request.service, *Service.objects.filter(slug__in=parts).exclude(pk=request.service_id)]
 
 
 def _policy_turned(request: Request, now: Plan) -> str:

@@ -346,7 +346,7 @@ def _end_as_stale(execution: Execution, why: str, now: Plan | None = None) -> bo
 def _world(execution: Execution, plan: Plan) -> World:
     run = Run(
         str(execution.mark), execution.stamp, execution.applied_at, verification.good_since(execution),
-        execution.observed.get("baseline", {}), journal.evidence_of(execution),
+        execution.observed.get("baseline", {}), journal.evidence_of(execution), frozenset(journal.began(execution)),
     )  # fmt: skip
     return world_for(plan.target, execution.request.requester, run, hold=lambda: renew(execution))
 

@@ -29,7 +29,7 @@ from .protocol import Ending, Plan
 from .registry import action_named
 from .services import actor_of
 from .states import ExecutionState, GrantState
-from .targets import row_of
+from .targets import row_at, row_of
 
 log = structlog.get_logger(__name__)
 
@@ -51,11 +51,12 @@ AGREED_END = Ruling(
 def start(execution: Execution, plan: Plan, *, at: datetime) -> Grant:
     """The steps are done: the time counts from now. Call it in the transaction that says so."""
     assert plan.lasts_seconds is not None
-    gives = Grant.Kind.ACCESS if action_named(plan.action).gives_access else Grant.Kind.CHANGE
+    part = plan.granting
+    gives = Grant.Kind.ACCESS if action_named(part.action).gives_access else Grant.Kind.CHANGE
     grant, created = Grant.objects.get_or_create(
         request=execution.request,
         defaults={
-            "kind": gives, "target_key": plan.target.key, "starts_at": at, "ends_at": at + timedelta(seconds=plan.lasts_seconds),
+            "kind": gives, "target_key": part.target.key, "starts_at": at, "ends_at": at + timedelta(seconds=plan.lasts_seconds),
             "handle": {"mark": str(execution.mark)},
         },
     )  # fmt: skip
@@ -120,8 +121,8 @@ def end(grant: Grant, *, actor: Actor = SYSTEM) -> Request | None:
         return None
     request = grant.request
     others = _others(grant)
-    plan = stored_plan(request)
-    ending = action_named(plan.action).ending(plan, [stored_plan(other.request) for other in others])
+    plan = stored_plan(request).granting
+    ending = action_named(plan.action).ending(plan, [stored_plan(other.request).granting for other in others])
     try:
         if ending is None:
             held = "Another grant on the same target holds what this one held, so nothing had to be changed."
@@ -202,10 +203,12 @@ def _with_handle(ending: Ending, grant: Grant) -> Ending:
 def _preview(request: Request, ending: Ending) -> admission.Preview:
     """Raises `CannotPlanNow`, `BadParams`."""
     action, agreed = action_named(ending.action), stored_plan(request)
+    part = agreed.granting
+    row = row_at(part.target) if agreed.parts else row_of(request)
     params = read_params(action, ending.params)
     began = time.monotonic()
-    plan = make_plan(action, agreed.target, params, world_for(agreed.target, request.requester))
-    return admission.Preview(action, row_of(request), params, plan, AGREED_END, int((time.monotonic() - began) * 1000))
+    plan = make_plan(action, part.target, params, world_for(part.target, request.requester))
+    return admission.Preview(action, row, params, plan, AGREED_END, int((time.monotonic() - began) * 1000))
 
 
 def _close(grant: Grant, actor: Actor, cause: str, others: Sequence[Grant]) -> None:

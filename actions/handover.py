@@ -20,6 +20,7 @@ from inventory.models import Person
 
 from . import journal, lifecycle, recording
 from .admission import stored_plan
+from .chaining import evidence_for
 from .errors import BadParams, CannotPlanNow, TooLate
 from .models import Grant, Request
 from .planning import world_for
@@ -61,7 +62,7 @@ def hand_over(*, actor: Person, grant: Grant) -> Wrapped:
         locked.handed_over_at = now
         locked.save(update_fields=["handed_over_at"])
         writer.record(Event("credential.handed_over", actor_of(actor), "to be seen once", lifecycle.about(grant)))
-    plan = stored_plan(request)
+    plan = stored_plan(request).granting
     action, world = action_named(plan.action), _world(request, plan)
     try:
         made = action.hand_over(plan, locked.handle, locked.ends_at, world)
@@ -84,7 +85,7 @@ def reveal(*, actor: Person, grant: Grant, token: str) -> Mapping[str, str]:
     if grant.state != GrantState.ACTIVE:
         raise TooLate("It has ended. Ask for a new one.")
     try:
-        values = _world(request, stored_plan(request)).vault.access.unwrap(token)
+        values = _world(request, stored_plan(request).granting).vault.access.unwrap(token)
     except Missing as gone:
         raise TooLate(gone.sentence) from gone
     except InvalidName as odd:
@@ -105,7 +106,8 @@ def _only_the_requester(actor: Person, request: Request) -> None:
 
 def _world(request: Request, plan: Plan) -> World:
     execution = request.execution
-    run = Run(str(execution.mark), execution.stamp, execution.applied_at, evidence=journal.evidence_of(execution))
+    evidence = evidence_for(stored_plan(request), plan, journal.evidence_of(execution))
+    run = Run(str(execution.mark), execution.stamp, execution.applied_at, evidence=evidence)
     return world_for(plan.target, request.requester, run)
 
 

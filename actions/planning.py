@@ -60,10 +60,21 @@ def world_for(
     )  # fmt: skip
 
 
+def world_at(world: World, target: Target) -> World:
+    """The same world, seen from another target. Raises `CannotPlanNow` when that one's cluster or vault is not connected."""
+    try:
+        cluster = world.cluster_named(target.cluster) if target.cluster else None
+        there = world.bao is not None and target.vault in ("", world.bao.name)
+        vault = world.bao if there else _vault(target.vault)
+    except (CannotPlan, Missing) as problem:
+        raise CannotPlanNow(str(problem)) from problem
+    return replace(world, kubernetes=cluster, bao=vault, temporary=_temporary(target.key))
+
+
 def _temporary(target_key: str) -> tuple[Plan, ...]:
     rows = Grant.objects.filter(target_key=target_key, kind=Grant.Kind.CHANGE, state=GrantState.ACTIVE)
     texts = rows.order_by("starts_at", "pk").values_list("request__plan_text", flat=True)
-    return tuple(plan_from(json.loads(text)) for text in texts)
+    return tuple(plan_from(json.loads(text)).granting for text in texts)
 
 
 def _cluster(name: str) -> KubernetesCluster:

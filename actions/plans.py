@@ -160,6 +160,11 @@ class Plan:
         }  # fmt: skip
 
     @property
+    def granting(self) -> "Plan":
+        """What of it begins and ends: of a chain the part that ends by itself, and otherwise the plan itself."""
+        return next((part for part in self.parts if part.lasts_seconds is not None), self)
+
+    @property
     def text(self) -> str:
         return canonical_text(self.content())
 

@@ -88,8 +88,9 @@ class Verdict:
 class Run:
     """What an effect may know of the run it belongs to. `stamp` is RFC 3339, chosen once per run.
 
-    `began` are the ids of the steps that happened or may have, `None` when that is not known. `applied_at` is when the steps were done; `good_since` is when the present stretch of good observations began, or None, and
-    `baseline` the evidence of that moment. `evidence` is what `apply` returned, of all steps together.
+    `applied_at` is when the steps were done; `good_since` is when the present stretch of good observations began, or None, and
+    `baseline` the evidence of that moment. `evidence` is what `apply` returned, of all steps together. `began` are
+    the steps that happened or may have, `None` when that is not known.
     """
 
     id: str

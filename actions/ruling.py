@@ -7,6 +7,7 @@ from datetime import datetime
 from django.conf import settings
 
 from approvals import loader, policy
+from approvals.combining import combine
 from approvals.facts import (
     ActionFacts,
     ActorFacts,
@@ -23,9 +24,9 @@ from inventory.models import Person, Service, Workload
 
 from .models import Request
 from .protocol import Plan, plan_from
-from .registry import AnyAction
+from .registry import AnyAction, action_named
 from .states import ExecutionState
-from .targets import Row, environment_of, service_of
+from .targets import Row, environment_of, row_at, service_of
 
 OWNING_TEAM_APPROVERS = "owning-team-approvers"
 
@@ -67,8 +68,19 @@ def rule(
     undo_of: Request | None = None,
     standing: Standing | None = None,
 ) -> Ruling:
-    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
-    return policy.evaluate(facts_about(action, row, person, now, plan, undo_of, standing), current_policy())
+    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click.
+
+    A chain is asked for as a whole, and each of its parts as if it were alone: it never gets more than they would.
+    """
+    shipped, facts = current_policy(), facts_about(action, row, person, now, plan, undo_of, standing)
+    if plan is None or not plan.parts:
+        return policy.evaluate(facts, shipped)
+    alone = [
+        facts_about(action_named(part.action), row_at(part.target), person, now, part, None) for part in plan.parts
+    ]
+    asked = [facts, *(replace(each, context=facts.context) for each in alone)]
+    names = [action.title, *(part.summary for part in plan.parts)]
+    return combine([(name, policy.evaluate(each, shipped)) for name, each in zip(names, asked, strict=True)])
 
 
 def facts_about(

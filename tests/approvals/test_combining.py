@@ -1,0 +1,67 @@
+"""A chain is never a way around the policy: what agrees to all of it agrees to each part, and a part that is denied denies all."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from approvals.combining import STRICTEST_FIRST, TOO_FEW, combine
+from approvals.facts import Approver, Effect, Requirement, RuleAnswer, Ruling
+from approvals.tally import CountedVote, Outcome, can_meet, tally
+
+PEOPLE = tuple(Approver(number, f"p{number}", f"P{number}") for number in range(1, 6))
+REQUESTER = 99
+
+
+@st.composite
+def rulings(draw: st.DrawFn) -> Ruling:
+    effect = draw(st.sampled_from(Effect))
+    names = st.sampled_from(["production", "guests", "large"])
+    requirement = st.builds(
+        Requirement, names, st.integers(1, 3), st.just("owning-team-approvers"),
+        st.sets(st.sampled_from(PEOPLE), min_size=1).map(lambda people: tuple(sorted(people, key=lambda each: each.identity))),
+    )  # fmt: skip
+    needs = draw(st.lists(requirement, min_size=1, max_size=3)) if effect is Effect.NEEDS else []
+    rules = [need.rule for need in needs] or [draw(names)]
+    return Ruling(
+        effect, tuple(RuleAnswer(rule, effect, "Because.") for rule in rules), tuple(needs), "policy", len(rules)
+    )
+
+
+@given(st.lists(rulings(), min_size=1, max_size=5), st.sets(st.integers(1, 5)))
+def test_what_agrees_to_all_agrees_to_each(parts: list[Ruling], agreed: set[int]) -> None:
+    whole = combine([(f"part {number}", part) for number, part in enumerate(parts)])
+
+    strictness = [STRICTEST_FIRST.index(part.effect) for part in parts]
+    assert STRICTEST_FIRST.index(whole.effect) <= min(strictness)
+    votes = [CountedVote(identity, True, "digest") for identity in agreed]
+    if (
+        whole.effect is Effect.NEEDS
+        and tally(whole.requirements, votes, requester=REQUESTER, digest="digest") is Outcome.APPROVED
+    ):
+        assert all(can_meet(part.requirements, agreed) for part in parts)
+    assert whole.effect is not Effect.NEEDS or whole.requirements
+    assert whole.effect is Effect.NEEDS or not whole.requirements
+
+
+@given(rulings())
+def test_one_question_is_answered_as_it_is(part: Ruling) -> None:
+    whole = combine([("it", part)])
+    if part.effect is not Effect.NEEDS:
+        assert whole.effect is part.effect
+
+
+def test_the_same_people_are_not_asked_twice_for_the_same_rule() -> None:
+    def asks(count: int, rule: str = "production") -> Ruling:
+        need = Requirement(rule, count, "owning-team-approvers", PEOPLE)
+        return Ruling(Effect.NEEDS, (RuleAnswer(rule, Effect.NEEDS, "Because."),), (need,), "policy")
+
+    assert [need.count for need in combine([("a", asks(1)), ("b", asks(1))]).requirements] == [1]
+    assert [need.count for need in combine([("a", asks(1)), ("b", asks(2))]).requirements] == [2]
+    assert [need.count for need in combine([("a", asks(1)), ("b", asks(1, "guests"))]).requirements] == [1, 1]
+    assert combine([("a", asks(3)), ("b", asks(3, "guests"))]).deciding_rules == (TOO_FEW,)
+
+
+def test_a_denial_says_which_part_it_is_about() -> None:
+    no = Ruling(Effect.DENY, (RuleAnswer("never", Effect.DENY, "Never."),), (), "policy")
+    yes = Ruling(Effect.ALLOW, (RuleAnswer("owners", Effect.ALLOW, "Yours."),), (), "policy")
+    whole = combine([("Restart api", yes), ("Resize api", no)])
+    assert (whole.effect, whole.why) == (Effect.DENY, "Resize api: Never.")
