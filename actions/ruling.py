@@ -76,11 +76,11 @@ def rule(
     if plan is None or not plan.parts:
         return policy.evaluate(facts, shipped)
     alone = [
-        facts_about(action_named(part.action), row_at(part.target), person, now, part, None) for part in plan.parts
+        (part.summary, facts_about(action_named(part.action), row_at(part.target), person, now, part, None))
+        for part in plan.parts
     ]
-    asked = [facts, *(replace(each, context=facts.context) for each in alone)]
-    names = [action.title, *(part.summary for part in plan.parts)]
-    return combine([(name, policy.evaluate(each, shipped)) for name, each in zip(names, asked, strict=True)])
+    answers = [(name, policy.evaluate(replace(each, context=facts.context), shipped)) for name, each in alone]
+    return combine(policy.evaluate(facts, shipped), answers)
 
 
 def facts_about(

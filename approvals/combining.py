@@ -13,19 +13,20 @@ STRICTEST_FIRST = (Effect.DENY, Effect.NEEDS, Effect.ALLOW)
 TOO_FEW = "too-few-for-all"
 
 
-def combine(rulings: Sequence[tuple[str, Ruling]]) -> Ruling:
-    """`rulings` are at least one, each with what it is about, which is said where that is denied."""
+def combine(whole: Ruling, parts: Sequence[tuple[str, Ruling]]) -> Ruling:
+    """`whole` is the answer to all of it at once; `parts` are those to each part, with what it is about, which a denial says."""
+    rulings = [*parts, ("", whole)]
     effects = {ruling.effect for _, ruling in rulings}
     effect = next(each for each in STRICTEST_FIRST if each in effects)
-    answers = [_about(name, answer) for name, ruling in rulings for answer in ruling.answers]
+    answers = [_about(name, answer) for name, ruling in parts for answer in ruling.answers]
+    answers += [answer for answer in whole.answers if not any(answer in ruling.answers for _, ruling in parts)]
     requirements = _added_up([ruling for _, ruling in rulings]) if effect is Effect.NEEDS else ()
     there = {person.identity for need in requirements for person in need.people}
     if not can_meet(requirements, there):
         effect, requirements = Effect.DENY, ()
         answers.append(RuleAnswer(TOO_FEW, Effect.DENY, _too_few(len(there))))
-    first = rulings[0][1]
     looked_at = sum(ruling.looked_at for _, ruling in rulings)
-    return Ruling(effect, tuple(dict.fromkeys(answers)), requirements, first.policy_digest, looked_at)
+    return Ruling(effect, tuple(dict.fromkeys(answers)), requirements, whole.policy_digest, looked_at)
 
 
 def _about(name: str, answer: RuleAnswer) -> RuleAnswer:

@@ -28,7 +28,7 @@ def rulings(draw: st.DrawFn) -> Ruling:
 
 @given(st.lists(rulings(), min_size=1, max_size=5), st.sets(st.integers(1, 5)))
 def test_what_agrees_to_all_agrees_to_each(parts: list[Ruling], agreed: set[int]) -> None:
-    whole = combine([(f"part {number}", part) for number, part in enumerate(parts)])
+    whole = combine(parts[0], [(f"part {number}", part) for number, part in enumerate(parts[1:])])
 
     strictness = [STRICTEST_FIRST.index(part.effect) for part in parts]
     assert STRICTEST_FIRST.index(whole.effect) <= min(strictness)
@@ -44,7 +44,7 @@ def test_what_agrees_to_all_agrees_to_each(parts: list[Ruling], agreed: set[int]
 
 @given(rulings())
 def test_one_question_is_answered_as_it_is(part: Ruling) -> None:
-    whole = combine([("it", part)])
+    whole = combine(part, [])
     if part.effect is not Effect.NEEDS:
         assert whole.effect is part.effect
 
@@ -54,14 +54,15 @@ def test_the_same_people_are_not_asked_twice_for_the_same_rule() -> None:
         need = Requirement(rule, count, "owning-team-approvers", PEOPLE)
         return Ruling(Effect.NEEDS, (RuleAnswer(rule, Effect.NEEDS, "Because."),), (need,), "policy")
 
-    assert [need.count for need in combine([("a", asks(1)), ("b", asks(1))]).requirements] == [1]
-    assert [need.count for need in combine([("a", asks(1)), ("b", asks(2))]).requirements] == [2]
-    assert [need.count for need in combine([("a", asks(1)), ("b", asks(1, "guests"))]).requirements] == [1, 1]
-    assert combine([("a", asks(3)), ("b", asks(3, "guests"))]).deciding_rules == (TOO_FEW,)
+    assert [need.count for need in combine(asks(1), [("a", asks(1))]).requirements] == [1]
+    assert [need.count for need in combine(asks(1), [("a", asks(2))]).requirements] == [2]
+    assert [need.count for need in combine(asks(1), [("a", asks(1, "guests"))]).requirements] == [1, 1]
+    assert combine(asks(3), [("a", asks(3, "guests"))]).deciding_rules == (TOO_FEW,)
 
 
 def test_a_denial_says_which_part_it_is_about() -> None:
     no = Ruling(Effect.DENY, (RuleAnswer("never", Effect.DENY, "Never."),), (), "policy")
     yes = Ruling(Effect.ALLOW, (RuleAnswer("owners", Effect.ALLOW, "Yours."),), (), "policy")
-    whole = combine([("Restart api", yes), ("Resize api", no)])
-    assert (whole.effect, whole.why) == (Effect.DENY, "Resize api: Never.")
+    for all_of_it in (yes, no):
+        whole = combine(all_of_it, [("Restart api", yes), ("Resize api", no)])
+        assert (whole.effect, whole.why) == (Effect.DENY, "Resize api: Never.")
