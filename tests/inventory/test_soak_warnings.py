@@ -1,4 +1,4 @@
-"""What Kubernetes warns of while a restart soaks counts; what it warned of before, and what is noise, does not."""
+"""What Kubernetes warns of while a run soaks counts; what it warned of before, and what is noise, does not."""
 
 import json
 import time
@@ -13,14 +13,20 @@ from actions.states import ExecutionState
 from tests.characters import People, Shop, asks, work_off
 from tests.cluster import Namespace, workload
 
+RESTART: tuple[str, dict[str, int]] = ("restart-workload", {})
+RESIZE = ("resize-workload", {"replicas": 3})
 
-@pytest.fixture
-def restart(shop: Shop, people: People, namespace: Namespace, settings: Settings) -> Request:
+
+@pytest.fixture(params=[RESTART], ids=lambda param: param[0])
+def soaking(
+    request: pytest.FixtureRequest, shop: Shop, people: People, namespace: Namespace, settings: Settings
+) -> Request:
     settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 6})
     namespace.apply(workload("checkout"))
     namespace.roll_out("deployment", "checkout")
     warn(namespace, "Unhealthy", at=datetime.now(UTC))
-    return asks(people.mira, "restart-workload", shop.knows("checkout", environment=shop.staging))
+    action, params = request.param
+    return asks(people.mira, action, shop.knows("checkout", environment=shop.staging), **params)
 
 
 def warn(namespace: Namespace, reason: str, *, at: datetime) -> None:
@@ -44,16 +50,17 @@ def work_until_it_soaks(request: Request) -> None:
             execution.advance(claimed)
 
 
-def test_a_warning_during_the_soak_takes_the_restart_back(restart: Request, namespace: Namespace) -> None:
-    work_until_it_soaks(restart)
+@pytest.mark.parametrize("soaking", [RESTART, RESIZE], indirect=True, ids=lambda param: param[0])
+def test_a_warning_during_the_soak_takes_the_run_back(soaking: Request, namespace: Namespace) -> None:
+    work_until_it_soaks(soaking)
     warn(namespace, "FailedMount", at=datetime.now(UTC) + timedelta(seconds=1))
-    run = work_off(restart)
+    run = work_off(soaking)
     assert run.state == ExecutionState.REVERTED
     assert "Kubernetes warns during the soak: FailedMount: Something is odd." in run.cause
 
 
-def test_what_was_warned_of_before_and_what_is_noise_does_not(restart: Request, namespace: Namespace) -> None:
-    work_until_it_soaks(restart)
+def test_what_was_warned_of_before_and_what_is_noise_does_not(soaking: Request, namespace: Namespace) -> None:
+    work_until_it_soaks(soaking)
     warn(namespace, "FailedGetResourceMetric", at=datetime.now(UTC) + timedelta(seconds=1))
-    run = work_off(restart)
+    run = work_off(soaking)
     assert run.state == ExecutionState.SUCCEEDED, run.cause
