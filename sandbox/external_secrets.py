@@ -37,7 +37,7 @@ def part(program: Path, kubeconfig: Path, home: Path, *, controller: str, port: 
     health = f"127.0.0.1:{port}" if port else ""
     return Part(
         NAME,
-        (str(program), f"-cluster={kubeconfig}", f"-class={controller}", f"-health={health}"),
+        (str(program), f"-kubeconfig={kubeconfig}", f"-class={controller}", f"-health={health}"),
         directory=home,
         ready=(lambda: answers(f"http://{health}/readyz")) if port else lambda: True,
     )

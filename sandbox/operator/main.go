@@ -18,7 +18,6 @@ import (
 	"github.com/external-secrets/external-secrets/pkg/controllers/secretstore/ssmetrics"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -28,15 +27,13 @@ import (
 )
 
 func main() {
-	kubeconfig := flag.String("cluster", "", "kubeconfig of the cluster")
 	health := flag.String("health", "", "address of /healthz and /readyz")
 	class := flag.String("class", "default", "which SecretStores it works for, by their spec.controller")
 	stores := flag.Duration("stores-every", 10*time.Second, "how often a SecretStore is tried again")
-	flag.Parse()
+	flag.Parse() // also -kubeconfig, which is controller-runtime's: the Vault provider looks there itself
 
 	ctrl.SetLogger(zap.New())
-	config, err := clientcmd.BuildConfigFromFlags("", *kubeconfig)
-	exitOn(err)
+	config := ctrl.GetConfigOrDie()
 	config.QPS, config.Burst = 50, 100
 	exitOn(esv1.AddToScheme(scheme.Scheme))
 	manager, err := ctrl.NewManager(config, ctrl.Options{
