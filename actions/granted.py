@@ -7,9 +7,11 @@ from django.utils import timezone
 
 from inventory.models import Person
 
+from .access import beside_the_work_on_it
 from .models import Grant, Request
 from .queries import RELATED, requests_visible_to
 from .states import ExecutionState, GrantState
+from .targets import Row, target_of
 
 RECENT = timedelta(days=7)
 OPEN = (GrantState.ACTIVE, GrantState.ENDING)
@@ -44,7 +46,8 @@ def to_start(person: Person, limit: int = 20) -> list[Request]:
     return list(rows.order_by("created_at")[:limit])
 
 
-def on_target(person: Person, target_key: str, limit: int = 20) -> list[Grant]:
+def on_target(person: Person, row: Row, limit: int = 20) -> list[Grant]:
     """Who has access to a target now."""
-    rows = grants_visible_to(person).filter(target_key=target_key, kind=Grant.Kind.ACCESS, state__in=OPEN)
+    key = beside_the_work_on_it(target_of(row)).key
+    rows = grants_visible_to(person).filter(target_key=key, kind=Grant.Kind.ACCESS, state__in=OPEN)
     return list(rows.order_by("ends_at", "pk")[:limit])

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from actions import planning, queries, registry, ruling, services, targets
+from actions import granted, planning, queries, registry, ruling, services, targets
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
 from actions.protocol import Option, Params, TargetKind
@@ -255,6 +255,7 @@ def _form(
         "general": _plainly(wrong, "params"),
         "reason_problems": wrong.get("reason", []),
         "draft": draft,
+        "holders": granted.on_target(person, goal.row) if goal.action.gives_access else None,
         "panel": panel,
         "usual_plan": (queries.usual_plan_ms(goal.action.id, goal.service.pk) or 0) / 1000,
         "notice": None if isinstance(problem, BadParams | CannotPlanNow) else problem,
