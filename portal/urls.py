@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("portal.web.services")),
     path("", include("portal.web.action")),
     path("", include("portal.web.requests")),
+    path("", include("portal.web.supply")),
     path("", include("portal.web.queue")),
     path("", include("portal.web.access")),
     path("", include("portal.web.audit")),

@@ -1,0 +1,307 @@
+"""Who reads a secret, and the steps that bring them to read it anew: restart, see that all of it is new, and back again.
+
+Which template a consumer runs is its owner's business: a deployment between approval and run changes nothing here. What counts is
+that no pod is left that was made before the new version was there.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from connectors.errors import Conflict, Missing
+from connectors.kubernetes import KubernetesCluster, ObjectRef, PodSeen, WorkloadSeen
+from connectors.vault.seen import KV, VersionSeen
+from inventory import consumers as inventory
+
+from ..protocol import CannotPlan, NotYet, Outcome, Plan, Run, Step, StepFailed, Target, Verdict, World
+from ..workloads import HOPELESS, evict_stuck, refuse_without_rollouts, rolling, rollout_verdict
+from .syncing import copied_at
+from .values import Evidence
+
+NEVER = "never"
+TOLERANCE = timedelta(seconds=2)
+"""Between the clocks of a vault and a cluster."""
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A workload that says it reads the secret. `seen` is None of what has no pods of its own between its runs, such as a CronJob."""
+
+    cluster: str
+    ref: ObjectRef
+    environment: str
+    service: str
+    team: str
+    seen: WorkloadSeen | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.ref.namespace}/{self.ref.name}"
+
+    @property
+    def restarts(self) -> bool:
+        return self.seen is not None and self.seen.wanted > 0
+
+
+def consumers_of(target: Target, world: World) -> list[Consumer]:
+    """As they are now, the least critical first. What is gone reads nothing any more. Raises `CannotPlan` for what cannot be restarted."""
+    found = []
+    for row in inventory.readers_of(target.vault, target.ref.namespace, target.ref.name):
+        ref = ObjectRef(row.kind, row.namespace, row.name, row.uid)
+        team = row.service.team.slug if row.service.team else ""
+        cluster = world.cluster_named(row.cluster.name)
+        try:
+            seen = _workload(cluster, ref)
+        except Missing:
+            continue
+        if seen is not None and seen.wanted > 0:
+            _refuse(seen, cluster)
+        found.append(Consumer(row.cluster.name, ref, row.environment.slug, row.service.slug, team, seen))
+    return found
+
+
+def _workload(cluster: KubernetesCluster, ref: ObjectRef) -> WorkloadSeen | None:
+    if ref.kind == "CronJob":
+        return None
+    seen = cluster.read_workload(ref.kind, ref.namespace, ref.name)
+    if seen.ref.uid != ref.uid:
+        raise Missing(f"{ref} was replaced by another object of the same name.")
+    return seen
+
+
+def _refuse(seen: WorkloadSeen, cluster: KubernetesCluster) -> None:
+    """A rollout that goes on is waited for when it runs; one that is stuck would be waited for in vain."""
+    try:
+        refuse_without_rollouts(seen)
+    except CannotPlan as refusal:
+        raise CannotPlan(f"{seen.ref} reads this secret and cannot be restarted. {refusal}") from refusal
+    stuck = [pod for pod in cluster.pods_of(seen) if pod.trouble in HOPELESS and not pod.ready] if rolling(seen) else []
+    if stuck:
+        raise CannotPlan(
+            f"{seen.ref} reads this secret, and its rollout is stuck: {stuck[0].trouble}. Roll it back first."
+        )
+
+
+def restart_steps(found: Iterable[Consumer], *, wait: bool) -> tuple[Step, ...]:
+    return tuple(
+        Step(
+            _id("restart", each), f"Restart {each.ref.kind} {each.name}", "restart",
+            {"cluster": each.cluster, "kind": each.ref.kind, "namespace": each.ref.namespace, "name": each.ref.name,
+             "uid": each.ref.uid, "wait": wait},
+        )
+        for each in found if each.restarts
+    )  # fmt: skip
+
+
+def way_back(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The last one restarted goes back first."""
+    return tuple(
+        Step(f"back-{step.id}"[:64], f"Put {step.args['kind']} {_name(step)} back", "restart-back", step.args, undoes=step.id)
+        for step in reversed(steps)
+    )  # fmt: skip
+
+
+def _id(verb: str, consumer: Consumer) -> str:
+    return f"{verb}-{consumer.cluster}-{consumer.ref.namespace}-{consumer.ref.name}"[:59]
+
+
+def restart(step: Step, plan: Plan, world: World) -> Evidence:
+    """Restart it once, and, where the plan says so, be done when its rollout is."""
+    run, cluster, name = world.current_run, world.cluster_named(str(step.args["cluster"])), _name(step)
+    seen = _read(cluster, step)
+    at = _told_at(seen, run, name)
+    if at is None:
+        if f"{name} before" not in run.evidence:  # written down first: the way back needs it, whatever happens to us
+            was: Evidence = {f"{name} before": seen.restarted_at or NEVER, f"{name} ready before": seen.ready}
+            raise NotYet(f"{name} is restarted next.", was)
+        if rolling(seen):
+            raise NotYet(f"A rollout of {name} is in flight; it is restarted when that is done.")
+        world.hold()
+        cluster.restart(seen.ref, as_=world.person, stamp=run.stamp, execution=run.id, seen=seen.resource_version)
+        raise NotYet(f"{name} is being restarted.", {f"{name} restarted": world.now.isoformat(timespec="seconds")})
+    if not step.args["wait"]:
+        return {}
+    verdict = rollout_verdict(seen, cluster.pods_of(seen), _run_since(run, at), world.now, "restarted")
+    if verdict.outcome is Outcome.FAILED:
+        raise StepFailed(f"{name}: {verdict.sentence}")
+    if verdict.outcome is Outcome.WAIT:
+        raise NotYet(f"{name}: {verdict.sentence}.")
+    return {f"{name} after": verdict.sentence}
+
+
+def restart_back(step: Step, plan: Plan, world: World) -> Evidence:
+    """Put the old template back, so that pods which still run can stay, and let go of those that were made with the new value."""
+    run, cluster, name = world.current_run, world.cluster_named(str(step.args["cluster"])), _name(step)
+    before = run.evidence.get(f"{name} before")
+    try:
+        seen = _read(cluster, step)
+    except StepFailed as gone:
+        return {name: str(gone)}
+    if seen.execution == run.id and seen.restarted_at == run.stamp and before is not None:
+        world.hold()
+        cluster.restart(
+            seen.ref,
+            as_=world.person,
+            stamp=None if before == NEVER else str(before),
+            execution=run.id,
+            seen=seen.resource_version,
+        )
+        raise NotYet(f"{name} goes back to the pods it had.")
+    if rolling(seen):
+        if (
+            seen.ref.kind == "StatefulSet"
+        ):  # it waits for a pod that does not come up, whatever its template says by then
+            evict_stuck(seen, replace(world, kubernetes=cluster))
+        raise NotYet(f"{name} goes back to the pods it had.")
+    since, until = _held_the_new_one(step, plan, world)
+    holding = [pod for pod in cluster.pods_of(seen) if pod.created_at and since <= pod.created_at <= until]
+    for pod in holding:
+        if pod.terminating:
+            continue
+        world.hold()
+        try:
+            cluster.evict(pod.ref, as_=world.person)
+        except (Missing, Conflict):
+            continue  # it went by itself
+    if holding:
+        raise NotYet(f"{name}: {_pods(len(holding))} made in between {'goes' if len(holding) == 1 else 'go'}.")
+    return {name: "as before"}
+
+
+def _held_the_new_one(step: Step, plan: Plan, world: World) -> tuple[datetime, datetime]:
+    """From when until when a pod that started was given a value that has been taken back. Empty where no value was written."""
+    written = next((s for s in plan.steps if s.verb == "write"), None)
+    kept = {} if written is None else {v.number: v.created_at for v in _versions(plan, world)}
+    numbers = sorted(number for number in kept if written and number > int(written.args["from"] or 0))
+    times = [at for number in numbers[:2] if (at := kept[number])]
+    if len(times) < 2:  # what was put back is the only new version: the other one never arrived
+        return datetime.max.replace(tzinfo=world.now.tzinfo), world.now
+    copied = copied_at(plan, world, str(step.args["cluster"]), str(step.args["namespace"]))
+    return times[0] - TOLERANCE, max([times[1], *copied]) + TOLERANCE
+
+
+def _versions(plan: Plan, world: World) -> Sequence[VersionSeen]:
+    return world.vault.read_secret(KV, plan.target.ref.namespace, plan.target.ref.name).kept
+
+
+def prove(step: Step, plan: Plan, world: World) -> Evidence:
+    """All pods of all consumers were made after they were told to read anew, nothing of before is left, and it stays like this."""
+    run, counted, restarts = world.current_run, 0, 0
+    for each in _restarted(plan):
+        seen, pods, at = _look(each, world)
+        name = _name(each)
+        verdict = rollout_verdict(seen, pods, _run_since(run, at), world.now, "restarted")
+        if verdict.outcome is Outcome.FAILED:
+            raise StepFailed(f"{name}: {verdict.sentence}")
+        if verdict.outcome is Outcome.WAIT:
+            raise NotYet(f"{name}: {verdict.sentence}.", {"in use since": ""})
+        if left := _of_before(pods, at):
+            raise NotYet(
+                f"{name}: {_pods(len(left))} of before still {'ends' if len(left) == 1 else 'end'}.",
+                {"in use since": ""},
+            )
+        counted, restarts = counted + len(pods), restarts + sum(pod.restarts for pod in pods)
+    since = str(run.evidence.get("in use since") or "")
+    if not since or not _restarted(plan):
+        if not _restarted(plan):
+            return {"in use": "nothing that runs reads it"}
+        now = world.now.isoformat(timespec="seconds")
+        raise NotYet("The new one is in use; it has to stay good.", {"in use since": now, "restarts then": restarts})
+    if restarts > int(run.evidence.get("restarts then", 0)):
+        raise StepFailed("A container of a consumer restarted while the new one was in use.")
+    if (world.now - datetime.fromisoformat(since)).total_seconds() < world.soak_seconds:
+        raise NotYet(f"The new one is in use by {_pods(counted)}; it has to stay good.")
+    return {"in use": f"by {_pods(counted)}, all made after the new one was there"}
+
+
+def verify(plan: Plan, world: World) -> Verdict:
+    """That nothing breaks once the old one is refused."""
+    run, ready, wanted, restarts = world.current_run, 0, 0, 0
+    for each in _restarted(plan):
+        try:
+            seen, pods, at = _look(each, world)
+        except StepFailed as gone:
+            return Verdict(Outcome.FAILED, str(gone))
+        verdict = rollout_verdict(seen, pods, _run_since(run, at), world.now, "restarted")
+        if verdict.outcome is Outcome.FAILED or (verdict.outcome is Outcome.WAIT and run.good_since is None):
+            return replace(verdict, sentence=f"{_name(each)}: {verdict.sentence}")
+        ready, wanted, restarts = ready + seen.ready, wanted + seen.wanted, restarts + sum(pod.restarts for pod in pods)
+    evidence: Evidence = {"ready": f"{ready} of {wanted}", "restarts": restarts}
+    if run.good_since is not None and restarts > int(run.baseline.get("restarts", 0)):
+        return Verdict(Outcome.FAILED, "A container of a consumer restarted after the rotation.", evidence)
+    if run.good_since is not None and ready < wanted:
+        return Verdict(
+            Outcome.FAILED,
+            f"A pod of a consumer turned unready after the rotation: {ready} of {wanted} ready.",
+            evidence,
+        )
+    return Verdict(
+        Outcome.OK, f"{ready} of {wanted} pods of consumers ready" if wanted else "nothing that runs reads it", evidence
+    )
+
+
+def verify_back(plan: Plan, world: World) -> Verdict:
+    """As ready as before. Only those count that were restarted."""
+    run, ready, wanted = world.current_run, 0, 0
+    for each in _restarted(plan):
+        name = _name(each)
+        if f"{name} before" not in run.evidence:
+            continue
+        try:
+            seen = _read(world.cluster_named(str(each.args["cluster"])), each)
+        except StepFailed:
+            continue
+        as_before = min(seen.wanted, int(run.evidence.get(f"{name} ready before", seen.wanted)))
+        if rolling(seen) or seen.ready < as_before:
+            return Verdict(Outcome.WAIT, f"{name}: {seen.ready} of {seen.wanted} ready")
+        ready, wanted = ready + seen.ready, wanted + seen.wanted
+    return Verdict(
+        Outcome.OK, f"{ready} of {wanted} pods of consumers ready, as before", {"ready": f"{ready} of {wanted}"}
+    )
+
+
+def _restarted(plan: Plan) -> list[Step]:
+    return [step for step in plan.steps if step.verb == "restart"]
+
+
+def _look(step: Step, world: World) -> tuple[WorkloadSeen, list[PodSeen], datetime]:
+    cluster = world.cluster_named(str(step.args["cluster"]))
+    seen = _read(cluster, step)
+    at = _told_at(seen, world.current_run, _name(step))
+    return seen, cluster.pods_of(seen), at or datetime.fromisoformat(world.current_run.stamp)
+
+
+def _read(cluster: KubernetesCluster, step: Step) -> WorkloadSeen:
+    ref = ObjectRef(str(step.args["kind"]), str(step.args["namespace"]), str(step.args["name"]), str(step.args["uid"]))
+    try:
+        seen = _workload(cluster, ref)
+    except Missing as gone:
+        raise StepFailed(gone.sentence) from gone
+    assert seen is not None  # what has no pods is not restarted
+    return seen
+
+
+def _told_at(seen: WorkloadSeen, run: Run, name: str) -> datetime | None:
+    """When this run restarted it, or None. If nobody could write that down any more, the run's own time is early enough."""
+    noted = run.evidence.get(f"{name} restarted")
+    if noted:
+        return datetime.fromisoformat(str(noted))
+    return datetime.fromisoformat(run.stamp) if seen.execution == run.id and seen.restarted_at == run.stamp else None
+
+
+def _run_since(run: Run, at: datetime) -> Run:
+    """As a run that began with that restart, and has no soak of its own."""
+    return replace(run, applied_at=at, good_since=None, baseline={})
+
+
+def _of_before(pods: Sequence[PodSeen], at: datetime) -> list[PodSeen]:
+    """A cluster counts in whole seconds."""
+    return [pod for pod in pods if pod.created_at and pod.created_at < at.replace(microsecond=0) - timedelta(seconds=1)]
+
+
+def _name(step: Step) -> str:
+    return f"{step.args['namespace']}/{step.args['name']}"
+
+
+def _pods(count: int) -> str:
+    return f"{count} pod{'' if count == 1 else 's'}"
