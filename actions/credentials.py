@@ -26,6 +26,9 @@ ENDINGS = (
     "credentials",
 )
 
+_ASSIGNED = re.compile(r"""([A-Za-z][\w.-]*)["']?[ \t]*[:=][ \t]*["']?[^\s"']""", re.ASCII)
+"""`password: x`, as in most files of settings."""
+
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -40,8 +43,12 @@ def refuse_credentials(name: str, *texts: str) -> None:
         raise CannotPlan(
             f"{name} looks like the name of a credential, and what is asked for here is shown and kept. Use “Rotate secret” for it."
         )
-    if any(redact_text(text) != text for text in texts):
+    if any(_looks_like_one(text) for text in texts):
         raise CannotPlan(
             "The text looks as if it held a credential, and what is asked for here is shown and kept. Keep it in the vault, and use "
             "“Rotate secret” for it."
         )
+
+
+def _looks_like_one(text: str) -> bool:
+    return redact_text(text) != text or any(names_a_credential(name) for name in _ASSIGNED.findall(text))

@@ -193,13 +193,13 @@ def _find(target: Target, seen: WorkloadSeen, world: World) -> Found:
         raise CannotPlan(
             f"No container runs an image of the same repository in {source.environment} and here, so there is nothing to promote."
         )
-    vague = [name for name in same if not digest(there[name])]
+    vague = [name for name, image in same.items() if not digest(there[name]) and there[name] != image]
     if vague:
         raise CannotPlan(
             f"{vague[0]} runs {short(there[vague[0]])} in {source.environment}, and its pods do not agree on a digest. A tag can mean "
             "another image tomorrow, so deploy it there by digest, or wait until its rollout is done."
         )
-    images = {name: there[name] for name, image in same.items() if digest(there[name]) != digest(image)}
+    images = {name: there[name] for name, image in same.items() if digest(there[name]) not in ("", digest(image))}
     if not images:
         raise CannotPlan(
             f"It runs the same here as in {source.environment} already: {_named({n: there[n] for n in same})}."
