@@ -74,3 +74,10 @@ def headline_of(action_id: str, what: str) -> str:
     _load()
     action = _actions.get(action_id)
     return " ".join(filter(None, (title_of(action_id), action.preposition if action else "", what)))
+
+
+def writes_logs(action_id: str) -> bool:
+    """Whether what a run of it starts writes something that is kept."""
+    _load()
+    action = _actions.get(action_id)
+    return action is not None and type(action).logs is not Action.logs

@@ -19,7 +19,8 @@ from connectors.kubernetes import KubernetesCluster
 from connectors.kubernetes.nodes import NodeSeen, Room, room
 
 from .claims import line
-from .models import Cluster, Environment, Node, Service, Team
+from .models import Cluster, Environment, Node, Person, Service, Team
+from .queries import VIEW, nodes_visible_to
 from .services import BATCH, create_team, owner_changed
 
 log = structlog.get_logger(__name__)
@@ -77,6 +78,11 @@ def keep(cluster: Cluster, machines: Sequence[Machine], *, at: datetime) -> None
     if gone:
         Node.objects.filter(pk__in=gone).update(gone_at=at)
     Node.objects.filter(cluster=cluster, gone_at=None).update(seen_at=at)
+
+
+def may_see(person: Person) -> bool:
+    """Whether the machines are this person's business: administrators, auditors, and the team that a cluster belongs to."""
+    return person.has_perm(f"inventory.{VIEW}") or nodes_visible_to(person).exists()
 
 
 def free(node: Node) -> Room:

@@ -19,6 +19,8 @@ urlpatterns = [
     path("", include("portal.web.supply")),
     path("", include("portal.web.queue")),
     path("", include("portal.web.access")),
+    path("", include("portal.web.nodes")),
+    path("", include("portal.web.run_logs")),
     path("", include("portal.web.audit")),
     path("", include("portal.web.palette")),
     path("", include("portal.web.profile")),

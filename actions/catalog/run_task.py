@@ -49,6 +49,7 @@ class RunTaskParams(Params):
 @register
 class RunTask(Action[RunTaskParams]):
     id, title, icon, risk = "run-task", "Run task", "player-play", Risk.MEDIUM
+    preposition = "for"
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet")
     params = RunTaskParams
 

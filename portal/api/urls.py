@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, grants, inventory, requests
+from .views import account, actions, audit, grants, inventory, logs, nodes, requests
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -36,6 +36,9 @@ urlpatterns = [
     path("workloads/<int:workload>", inventory.WorkloadDetail.as_view()),
     path("workloads/<int:workload>/series", inventory.SeriesDetail.as_view()),
     path("workloads/<int:workload>/offers", inventory.Offers.as_view()),
+    path("nodes", nodes.Nodes.as_view()),
+    path("nodes/<int:node>", nodes.NodeDetail.as_view()),
+    path("nodes/<int:node>/offers", nodes.NodeOffers.as_view()),
     path("actions", actions.Actions.as_view()),
     path("actions/<name:action>", actions.ActionDetail.as_view()),
     *(
@@ -45,6 +48,7 @@ urlpatterns = [
     path("actions/<name:action>/preview", actions.Preview.as_view()),
     path("requests", requests.Requests.as_view()),
     path("requests/<int:pk>", requests.RequestDetail.as_view(), name="api-request"),
+    path("requests/<int:pk>/logs", logs.Logs.as_view()),
     path("requests/<int:pk>/votes", requests.Votes.as_view()),
     path("requests/<int:pk>/withdraw", requests.Withdrawal.as_view()),
     path("requests/<int:pk>/cancel", requests.Cancellation.as_view()),

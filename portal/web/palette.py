@@ -6,6 +6,7 @@ What is shown is bounded, and so is what it costs: the policy is asked for the f
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -17,9 +18,10 @@ from django.views.decorators.http import require_safe
 
 from actions import queries as actions
 from actions.models import Request
+from actions.plans import TargetKind
 from actions.registry import AnyAction, all_actions, title_of
 from actions.ruling import Standing, standing_of
-from actions.targets import service_of
+from actions.targets import name_of, service_of
 from inventory import queries as inventory
 from inventory.models import Person, Service, Workload
 
@@ -28,6 +30,7 @@ from .door import signed_in
 
 MOST_ACTS = 6
 MOST_SERVICES = 6
+MOST_NODES = 4
 MOST_REQUESTS = 4
 LONGEST = 100
 
@@ -70,7 +73,7 @@ def palette(request: HttpRequest, person: Person) -> HttpResponse:
     found = _services(person, asked)
     context = {
         "q": text,
-        "acts": [(act, marked(service_of(act.row).name, asked.words)) for act in _acts(person, asked, found)],
+        "acts": [(act, marked(name_of(act.row), asked.words)) for act in _acts(person, asked, found)],
         "services": [(each, marked(each.name, asked.words)) for each in ([] if asked.names_an_action else found)],
         "requests": [(each, marked(each.request.service.name, asked.words)) for each in _requests(person, asked, text)],
     }
@@ -103,7 +106,20 @@ def _acts(person: Person, asked: Asked, services: Sequence[Service]) -> list[Act
         service = workload.service = by_pk[workload.service_id]
         standing = standings.setdefault(service.pk, standings.get(service.pk) or standing_of(person, service))
         acts.append(act_of(action, workload, person, now, standing))
-    return acts
+    return [*acts, *_acts_on_nodes(person, asked, now)][:MOST_ACTS]
+
+
+def _acts_on_nodes(person: Person, asked: Asked, now: datetime) -> list[Act]:
+    """For whoever sees nodes, and only when such an action is named: what else is typed is hardly ever the name of a node."""
+    meant = [action for action in asked.actions if action.target is TargetKind.NODE]
+    if not (asked.names_an_action and meant):
+        return []
+    nodes = inventory.nodes_visible_to(person).filter(gone_at=None)
+    for word in asked.words:
+        nodes = nodes.filter(name__icontains=word)
+    found = list(nodes.order_by("cluster__name", "name")[:MOST_NODES])
+    standings = {each.pk: standing_of(person, each) for each in {service_of(node) for node in found}}
+    return [act_of(action, node, person, now, standings[service_of(node).pk]) for node in found for action in meant]
 
 
 def _pairs(workloads: Sequence[Workload], meant: Sequence[AnyAction]) -> list[tuple[Workload, AnyAction]]:

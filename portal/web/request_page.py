@@ -12,7 +12,7 @@ from actions.errors import Difference
 from actions.models import Grant, JournalEntry, Request, RunLog
 from actions.protocol import Impact, Plan, plan_from
 from actions.queries import Estimate
-from actions.registry import headline_of
+from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from audit import queries as audit
@@ -101,6 +101,10 @@ class RequestPage:
     @property
     def has_run(self) -> bool:
         return progress.run_of(self.request) is not None
+
+    @property
+    def writes_logs(self) -> bool:
+        return writes_logs(self.request.action)
 
     @property
     def short(self) -> str:

@@ -39,6 +39,11 @@ class Shell:
         return [cluster for cluster in self.clusters if cluster.unreachable_since]
 
     @cached_property
+    def sees_nodes(self) -> bool:
+        """Whether the machines are their business. The team of a cluster finds them on the page of its service."""
+        return self._person.has_perm("inventory.view_service")
+
+    @cached_property
     def teams(self) -> list[str]:
         groups = self._person.groups.filter(team__isnull=False)
         return list(groups.order_by("team__slug").values_list("team__slug", flat=True))
