@@ -69,6 +69,13 @@ def test_who_has_access_is_seen_by_its_owner_the_team_and_an_auditor(
     assert "View logs in" not in page(signed_in(people.leila), "/access")
 
 
+def test_the_form_says_who_has_access_now(
+    grant: Grant, checkout: Workload, people: People, signed_in: SignedIn
+) -> None:
+    text = page(signed_in(people.jonas), f"/services/checkout/get-namespace-access?workload={checkout.pk}")
+    assert "Has access now" in text and "Mira<small>, View logs in" in text
+
+
 def test_a_credential_takes_two_clicks_and_is_seen_once(grant: Grant, people: People, signed_in: SignedIn) -> None:
     client, address = signed_in(people.mira), f"/grants/{grant.pk}/credential"
     assert "None was made yet" in page(client, address)
