@@ -15,6 +15,9 @@ CHECKS := AFTERDECK_SECRET_KEY=for-checks-only-for-checks-only-for-checks \
           AFTERDECK_DATABASE_URL=postgresql://nobody@localhost:1/nothing \
           AFTERDECK_VALKEY_URL=redis://localhost:1/0 AFTERDECK_LOG_LEVEL=WARNING
 
+# Two processes, each with servers of its own: most tests wait for a cluster most of the time. A file's tests stay together.
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset test screenshots bench lint style types layers migrations
 
@@ -31,7 +34,7 @@ demo-reset: setup ## Forget the demo's data
 
 test: setup $(COLLECTED) ## Run every suite, the browser's included (ARGS="tests/actions -x" runs less)
 	@$(BIN)/python -m tests.browser.chromium >/dev/null
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(IN_TWO) $(ARGS)
 
 screenshots: setup $(COLLECTED) ## Take the pictures of docs/screens/ again, from a fresh demo
 	@$(BIN)/python -m tests.browser.screenshots

@@ -27,8 +27,11 @@ hypothesis.settings.load_profile("afterdeck")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser comes last: from its first test on, Playwright's event loop runs in this thread, and no other can."""
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    """The browser comes last: from its first test on, Playwright's event loop runs in this thread, and no other can.
+
+    What takes longest comes first, so that of two processes neither waits long for the other in the end.
+    """
+    items.sort(key=lambda item: ("browser" in item.path.parts, "crash" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")

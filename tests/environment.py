@@ -2,7 +2,8 @@
 
 A pytest plugin (`-p tests.environment`), because settings are read before any conftest is. `AFTERDECK_TEST_ENDPOINTS` names the
 endpoints file of a running `python -m sandbox up` and saves the start while developing; every run has a database of its own either
-way. `AFTERDECK_TEST_KUBECONFIG` and `AFTERDECK_TEST_VAULT_ADDR` (with `_TOKEN_FILE`) put another cluster and Vault in place.
+way. With `-n 2` the suites go to two processes, each with a stack of its own, because some of them kill servers; whoever only hands
+the tests out needs none. `AFTERDECK_TEST_KUBECONFIG` and `AFTERDECK_TEST_VAULT_ADDR` (with `_TOKEN_FILE`) put another cluster and Vault in place.
 """
 
 import contextlib
@@ -25,6 +26,13 @@ from sandbox.stack import Endpoints, Stack
 
 PATHS = {name for name, kind in Endpoints.__annotations__.items() if kind is Path}
 
+NOTHING = {
+    "AFTERDECK_SECRET_KEY": "for-tests-only-" * 4,
+    "AFTERDECK_DATABASE_URL": "postgresql://nobody@localhost:1/nothing",
+    "AFTERDECK_VALKEY_URL": "redis://localhost:1/0",
+}
+"""Settings of a process that runs no test itself: they can be read, and lead nowhere."""
+
 stack: Stack | None = None
 endpoints: Endpoints
 database = f"test_{os.getpid()}_{secrets.token_hex(3)}"
@@ -33,6 +41,9 @@ database = f"test_{os.getpid()}_{secrets.token_hex(3)}"
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     global endpoints
+    if early_config.known_args_namespace.numprocesses and "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ.update(NOTHING)
+        return (yield)
     endpoints = _elsewhere(_running() or _started(early_config))
     _create_database()
     early_config.add_cleanup(_drop_database)
