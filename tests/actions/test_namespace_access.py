@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from actions import grants, handover
+from actions import admission, grants, handover, journal
 from actions.errors import CannotPlanNow, NotAllowed, NotFound, TooLate
-from actions.models import Execution, Grant, Request
+from actions.models import Execution, Grant, JournalEntry, Request
+from actions.registry import action_named
 from actions.states import ExecutionState, GrantState, RequestState
 from audit import queries
+from audit.events import SYSTEM
 from inventory.models import Cluster, Person, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import KUBECTL, Namespace, eventually, made_namespace, workload
+from tests.contract.test_crashes import confirmed, taken, world_of
 
 DEBUG, LOGS = "afterdeck-debug", "afterdeck-view-logs"
 Kubectl = Callable[..., subprocess.CompletedProcess[str]]
@@ -287,3 +290,35 @@ def with_role(namespace: Namespace, name: str, can: list[str], resources: list[s
     ]  # fmt: skip
     namespace.apply(role, *(binder if bindable else []))
     return full
+
+
+def worker_dies(request: Request, steps: int) -> None:
+    """After so many steps have happened, before it can write down that the last one has."""
+    run = taken(request)
+    confirmed(run)
+    plan = admission.stored_plan(request)
+    for number, step in enumerate(plan.steps[:steps], 1):
+        entry = journal.intend(run, JournalEntry.Phase.APPLY, step, actor=SYSTEM)
+        evidence = action_named(plan.action).apply(step, plan, world_of(run))
+        if number < steps:
+            journal.settle(run, entry, JournalEntry.Status.DONE, actor=SYSTEM, detail="", evidence=evidence)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_a_worker_that_dies_between_steps_gives_and_takes_once(
+    checkout: Workload, people: People, namespace: Namespace, steps: int
+) -> None:
+    before = len(namespace.effects())
+    request = wants(people.mira, checkout)
+    worker_dies(request, steps)
+    Execution.objects.filter(request=request).update(lease_until=timezone.now())
+    grant = granted(request)
+    assert len(objects_of(namespace, grant)) == 2
+    Grant.objects.filter(pk=grant.pk).update(ends_at=timezone.now())
+    grants.end_due()
+    end = grant.endings.get()
+    worker_dies(end, steps)
+    Execution.objects.filter(request=end).update(lease_until=timezone.now())
+    assert work_off(end).state == ExecutionState.SUCCEEDED
+    assert objects_of(namespace, grant) == []
+    assert len(namespace.effects()) - before == 4  # an account and a binding, made and deleted
