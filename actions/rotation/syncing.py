@@ -60,6 +60,8 @@ def sync(step: Step, plan: Plan, world: World) -> Evidence:
     if seen.execution == run.id and seen.stamp == stamp:
         if seen.moved:
             return _evidence(seen)
+        if step.args["back"] and not seen.ready and _name(seen) not in run.evidence:
+            return {_name(seen): f"never had the new version. {seen.message}".strip()}
         if (
             not seen.ready
             and seen.refreshed_at
@@ -104,4 +106,8 @@ def _ref(step: Step) -> ObjectRef:
 
 def _evidence(seen: SyncedSeen) -> Evidence:
     at = seen.refreshed_at.isoformat(timespec="seconds") if seen.refreshed_at else "not said"
-    return {f"Secret {seen.ref.namespace}/{seen.target}": f"copied at {at}"}
+    return {_name(seen): f"copied at {at}"}
+
+
+def _name(seen: SyncedSeen) -> str:
+    return f"Secret {seen.ref.namespace}/{seen.target}"
