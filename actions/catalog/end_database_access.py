@@ -35,6 +35,7 @@ class EndDatabaseAccessParams(EndParams):
 @register
 class EndDatabaseAccess(Action[EndDatabaseAccessParams]):
     id, title, icon, risk = "end-database-access", "End access", "hourglass", Risk.LOW
+    preposition = "to"
     target, kinds, listed = TargetKind.SECRET, ("dynamic-role",), False
     params = EndDatabaseAccessParams
 

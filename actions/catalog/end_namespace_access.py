@@ -40,6 +40,7 @@ class EndNamespaceAccessParams(EndParams):
 @register
 class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
     id, title, icon, risk = "end-namespace-access", "End access", "hourglass", Risk.LOW
+    preposition = "to"
     target, kinds, listed = TargetKind.WORKLOAD, KINDS, False
     params = EndNamespaceAccessParams
 

@@ -35,6 +35,7 @@ class EndVaultAccessParams(EndParams):
 @register
 class EndVaultAccess(Action[EndVaultAccessParams]):
     id, title, icon, risk = "end-vault-access", "End access", "hourglass", Risk.LOW
+    preposition = "to"
     target, kinds, listed = TargetKind.SECRET, ("kv2",), False
     params = EndVaultAccessParams
 

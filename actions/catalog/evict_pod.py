@@ -59,6 +59,7 @@ class EvictPodParams(Params):
 class EvictPod(Action[EvictPodParams]):
     id, title, icon, risk = "evict-pod", "Restart one pod", "rotate-clockwise", Risk.LOW
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = EvictPodParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

@@ -49,6 +49,7 @@ class DatabaseAccessParams(AccessParams):
 @register
 class GetDatabaseAccess(Action[DatabaseAccessParams]):
     id, title, icon, risk = "get-database-access", "Get access", "key", Risk.MEDIUM
+    preposition = "to"
     target, kinds, gives_access = TargetKind.SECRET, ("dynamic-role",), True
     params = DatabaseAccessParams
 

@@ -69,6 +69,7 @@ class NamespaceAccessParams(AccessParams):
 @register
 class GetNamespaceAccess(Action[NamespaceAccessParams]):
     id, title, icon, risk = "get-namespace-access", "Get access", "key", Risk.MEDIUM
+    preposition, everyday = "to", True
     target, kinds, gives_access = TargetKind.WORKLOAD, KINDS, True
     params = NamespaceAccessParams
 

@@ -52,6 +52,7 @@ class VaultAccessParams(AccessParams):
 @register
 class GetVaultAccess(Action[VaultAccessParams]):
     id, title, icon, risk = "get-vault-access", "Get access", "key", Risk.MEDIUM
+    preposition = "to"
     target, kinds, gives_access = TargetKind.SECRET, ("kv2",), True
     params = VaultAccessParams
 

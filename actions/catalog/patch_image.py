@@ -84,6 +84,7 @@ class PatchImageParams(Params):
 class PatchImage(Action[PatchImageParams]):
     id, title, icon, risk = "patch-image", "Patch image", "stack-2", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = PatchImageParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

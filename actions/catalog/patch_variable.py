@@ -82,6 +82,7 @@ class PatchVariableParams(Params):
 class PatchVariable(Action[PatchVariableParams]):
     id, title, icon, risk = "patch-variable", "Patch variable", "variable", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = PatchVariableParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

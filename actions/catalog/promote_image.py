@@ -72,6 +72,7 @@ class Found:
 class PromoteImage(Action[PromoteImageParams]):
     id, title, icon, risk = "promote-image", "Promote", "arrow-big-up-lines", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    everyday = True
     params = PromoteImageParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

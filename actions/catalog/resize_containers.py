@@ -89,11 +89,7 @@ class ResizeContainersParams(Params):
     """One container, and those of its four sizes that should change."""
 
     container: str = Field(max_length=63, title="Container")
-    how: Literal["template", "in-place"] = Field(
-        "template",
-        title="How",
-        description="On the template: a rollout, and it stays. In place: the running pods, no restart, until they are replaced.",
-    )
+    how: Literal["template", "in-place"] = Field("template", title="How")
     cpu_request: Cpu = Field(None, title="CPU request", description="Such as 250m. Empty: as it is; none: not set.")
     cpu_limit: Cpu = Field(None, title="CPU limit", description="The most it may use. Above it, it is slowed down.")
     memory_request: Memory = Field(None, title="Memory request", description="Such as 256Mi.")
@@ -104,6 +100,7 @@ class ResizeContainersParams(Params):
 class ResizeContainers(Action[ResizeContainersParams]):
     id, title, icon, risk = "resize-containers", "Resize containers", "cpu", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = ResizeContainersParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
@@ -114,7 +111,10 @@ class ResizeContainers(Action[ResizeContainersParams]):
 
     def options(self, target: Target, world: World) -> Mapping[str, Sequence[Option]]:
         seen = read_target(world.cluster, target)
-        return {"container": [Option(each.name, each.name, text(sizes_of(each))) for each in seen.containers]}
+        return {
+            "container": [Option(each.name, each.name, text(sizes_of(each))) for each in seen.containers],
+            "how": WAYS,
+        }
 
     def plan(self, target: Target, params: ResizeContainersParams, world: World) -> Plan:
         seen = read_target(world.cluster, target)

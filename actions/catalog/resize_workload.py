@@ -67,8 +67,8 @@ class ResizeParams(Params):
         None,
         ge=1,
         le=MOST_MINUTES,
-        title="Give back after",
-        description="In minutes: then it goes back by itself. Leave it empty, and it stays.",
+        title="For how many minutes",
+        description="Then it goes back by itself. Leave it empty, and it stays.",
         json_schema_extra={"widget": "stepper"},
     )
     allow_zero: bool = Field(
@@ -101,6 +101,7 @@ class ResizeParams(Params):
 class ResizeWorkload(Action[ResizeParams]):
     id, title, icon, risk = "resize-workload", "Resize", "arrows-diagonal", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet")
+    everyday = True
     params = ResizeParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

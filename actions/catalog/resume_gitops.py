@@ -49,6 +49,7 @@ class ResumeParams(Params):
 class ResumeGitOps(Action[ResumeParams]):
     id, title, icon, risk = "resume-gitops", "Resume auto-sync", "git-compare", Risk.LOW
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     listed = False
     params = ResumeParams
 

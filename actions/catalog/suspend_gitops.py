@@ -62,6 +62,7 @@ class SuspendParams(Params):
 class SuspendGitOps(Action[SuspendParams]):
     id, title, icon, risk = "suspend-gitops", "Suspend auto-sync", "git-branch", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = SuspendParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
