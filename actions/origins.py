@@ -85,7 +85,7 @@ def seen_good(workload: Workload, images: Mapping[str, str]) -> Origin | None:
     """The last run of ours that saw it run well with all these images (container → image)."""
     rows = Verified.objects.filter(workload=workload).select_related("execution__request__requester").order_by("-at")
     found = next((row for row in rows[:100] if images.items() <= row.images.items()), None)
-    return found and _origin(found.execution, found.at, verified=True)
+    return _origin(found.execution, found.at, verified=True) if found else None
 
 
 def _origin(execution: Execution, at: datetime, *, verified: bool) -> Origin:

@@ -8,11 +8,8 @@ import difflib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from .plans import Line
-
-EMPTY = "(empty line)"
 
 
 @dataclass(frozen=True)
@@ -46,21 +43,17 @@ def way_back(text: str, passage: Passage) -> Passage:
 
 
 def changed_lines(path: str, old: str, new: str) -> tuple[Line, ...]:
-    """The lines between the first and the last that differ, numbered from 1; the other way round they have the same numbers."""
-    before, after = old.splitlines(), new.splitlines()
+    """From the first to the last line that differs, as one text each; nothing of what stands around them."""
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
     first = _alike(before, after)
     last = _alike(before[first:][::-1], after[first:][::-1])
-    pairs = zip_longest(before[first : len(before) - last], after[first : len(after) - last])
-    return tuple(Line(f"{path}[{first + 1 + n}]", _shown(a), _shown(b)) for n, (a, b) in enumerate(pairs) if a != b)
+    gone, come = before[first : len(before) - last], after[first : len(after) - last]
+    return (Line(path, "".join(gone), "".join(come)),) if gone or come else ()
 
 
 def _alike(some: Sequence[str], others: Sequence[str]) -> int:
     """How many lines are the same from the beginning on."""
     return next((n for n, (a, b) in enumerate(zip(some, others, strict=False)) if a != b), min(len(some), len(others)))
-
-
-def _shown(line: str | None) -> str:
-    return "" if line is None else line or EMPTY
 
 
 def closest(text: str, wanted: str) -> str:

@@ -76,11 +76,11 @@ class PatchConfigParams(Params):
     )
     find: str = Field(
         max_length=MOST, pattern=TEXT, title="Replace", description="A passage that is in the text exactly once.",
-        json_schema_extra={"widget": "lines"},
+        json_schema_extra={"widget": "area"},
     )  # fmt: skip
     replace: str = Field(
-        max_length=MOST, pattern=TEXT, title="By", description="No credential: it is shown and kept.",
-        json_schema_extra={"widget": "lines"},
+        "", max_length=MOST, pattern=TEXT, title="By", description="No credential: it is shown and kept.",
+        json_schema_extra={"widget": "area"},
     )  # fmt: skip
     restart: bool = Field(
         True,
@@ -94,6 +94,7 @@ class PatchConfigParams(Params):
 class PatchConfig(Action[PatchConfigParams]):
     id, title, icon, risk = "patch-config", "Patch config", "file-diff", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet")
+    preposition = "of"
     params = PatchConfigParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

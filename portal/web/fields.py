@@ -12,20 +12,27 @@ from typing import Any
 
 from actions.protocol import Option, Params
 
+from . import plans
+
 MOST_INSIDE = 50
-MAX_TYPED = 500
+MAX_TYPED = 2000
 """No parameter is longer; what is gets cut before it is validated, so it is still refused, but not carried around."""
+
+
+SHORT = 64
+"""Characters that fit into half the width."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """`meaning` says what is behind a value, `at` since when there is such a one; both may be missing."""
+    """`meaning` says what is behind a value, `at` since when there is such a one, `diff` what would differ; each may be missing."""
 
     value: str
     label: str
     chosen: bool
     meaning: str = ""
     at: datetime | None = None
+    diff: plans.Diff | None = None
 
 
 @dataclass(frozen=True)
@@ -44,16 +51,13 @@ class Field:
     required: bool
     advanced: bool
     problems: tuple[str, ...]
+    wide: bool = False
+    """Whether it needs the whole width: sentences beside each choice, and text that may be long."""
 
     @property
     def key(self) -> str:
         """What its parts on the page are called: a dot would mean something to a selector."""
         return key_of(self.name)
-
-    @property
-    def wide(self) -> bool:
-        """Whether it needs the whole width: sentences beside each choice, and text that may be long."""
-        return self.widget in ("choice", "text", "area")
 
     @property
     def is_on(self) -> bool:
@@ -187,24 +191,29 @@ def _field(
     problems: tuple[str, ...],
     options: Sequence[Option],
 ) -> Field:
-    value = _text(values.get(name, schema.get("default")))
+    value, widget = _text(values.get(name, schema.get("default"))), "choice" if options else _widget(schema)
     offered = options or [Option(each, _text(each).replace("-", " ")) for each in schema.get("enum", [])]
     return Field(
         name=name,
         label=params.model_fields[name].title or name.replace("_", " ").capitalize(),
         hint=schema.get("description", ""),
-        widget=_widget(schema),
+        widget=widget,
         value=value,
         now=_text(now.get(name)),
         minimum=_text(schema.get("minimum", _after(schema.get("exclusiveMinimum"), 1))),
         maximum=_text(schema.get("maximum", _after(schema.get("exclusiveMaximum"), -1))),
-        choices=tuple(
-            Choice(_text(each.value), each.label, _text(each.value) == value, each.meaning, each.at) for each in offered
-        ),
+        choices=tuple(_choice(each, value) for each in offered),
         required=params.model_fields[name].is_required(),
         advanced=bool(schema.get("advanced")),
         problems=problems,
+        wide=widget in ("choice", "area") or (widget == "text" and schema.get("maxLength", MAX_TYPED) > SHORT),
     )
+
+
+def _choice(option: Option, value: str) -> Choice:
+    diff = plans.diff_of(option.label, option.lines) if option.lines else None
+    text = _text(option.value)
+    return Choice(text, option.label, text == value, option.meaning, option.at, diff)
 
 
 def _properties(params: type[Params]) -> dict[str, dict[str, Any]]:

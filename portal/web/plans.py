@@ -87,7 +87,11 @@ def diffs_of(plan: Plan) -> tuple[Diff, ...]:
 
 
 def _diff(change: Change) -> Diff:
-    return Diff(change.object, tuple(_rows(change.lines)))
+    return diff_of(change.object, change.lines)
+
+
+def diff_of(object: str, lines: Iterable[Line]) -> Diff:
+    return Diff(object, tuple(_rows(lines)))
 
 
 def _rows(lines: Iterable[Line]) -> Iterator[Row]:
@@ -122,6 +126,8 @@ def _text_rows(before: str, after: str, indent: str) -> Iterator[Row]:
 
 def _split(path: str) -> tuple[str, str]:
     """The parent and the last part of a path. Below annotations and the like the whole rest is one key, dots and all."""
+    if path.startswith("data."):  # of a ConfigMap, whose keys are names of files
+        return "data", path.removeprefix("data.")
     for keyed in KEYED:
         above, found, key = path.partition(keyed)
         if found:

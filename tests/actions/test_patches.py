@@ -184,7 +184,7 @@ def test_a_text_is_changed_then_read_by_a_restart_and_both_are_undone(
     old = text(shop, configured)
     request = asks(people.mira, "patch-config", configured, entry=entry, find="pool: 4\r\n", replace="")
     plan = admission.stored_plan(request)
-    assert plan.changes[0].lines == (Line("data.app.yaml[2]", "pool: 4", ""),)
+    assert plan.changes[0].lines == (Line("data.app.yaml", "pool: 4\n", ""),)
     assert [step.id for step in plan.steps] == ["text", "restart"]
     run = work_off(request)
     assert run.state == ExecutionState.SUCCEEDED, run.cause
@@ -242,7 +242,7 @@ def test_a_passage_that_is_not_quite_one_is_refused(
     shop.namespace.apply(manifest(name, envFrom=[source]))
     target = shop.knows(name, environment=shop.staging)
     entry = f"{name}/{params.get('entry', 'app.yaml')}"
-    asked = {"replace": "y", **params, "entry": entry, "restart": False}
+    asked: dict[str, Any] = {"replace": "y", **params, "entry": entry, "restart": False}
 
     def refused() -> bool:
         """By now for that reason: at first the cluster has not numbered it yet."""

@@ -7,11 +7,11 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from actions import services
+from actions.admission import Preview
 from actions.errors import CannotPlanNow, Denied
 from actions.planning import defaults_for, options_for, world_for
 from actions.plans import Option
 from actions.registry import action_named
-from actions.services import Preview
 from actions.states import ExecutionState
 from actions.targets import target_of
 from inventory.models import Workload

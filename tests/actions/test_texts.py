@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from actions.plans import Line
-from actions.texts import EMPTY, Passage, changed_lines, closest, occurrences, replaced, way_back
+from actions.texts import Passage, changed_lines, closest, occurrences, replaced, way_back
 
 TEXT = "level: info\npool: 4\n\nlevels:\n  - info\n"
 
@@ -38,13 +38,15 @@ def test_back_and_forth_is_the_same_text(text: str, at: int, length: int, replac
     ("old", "new", "lines"),
     [
         (TEXT, TEXT, ()),
-        ("a\nb\nc", "a\nB\nc", (Line("data.x[2]", "b", "B"),)),
-        ("a\nc", "a\nb\nc", (Line("data.x[2]", "", "b"),)),
-        ("a\nc", "a\n\nc", (Line("data.x[2]", "", EMPTY),)),
-        ("a\nb\nc\nd", "a\nd", (Line("data.x[2]", "b", ""), Line("data.x[3]", "c", ""))),
+        ("a\nb\nc", "a\nB\nc", (Line("data.x", "b\n", "B\n"),)),
+        ("a\nc", "a\nb\nc", (Line("data.x", "", "b\n"),)),
+        ("a\nc", "a\n\nc", (Line("data.x", "", "\n"),)),
+        ("a\nb\nc\nd", "a\nd", (Line("data.x", "b\nc\n", ""),)),
+        ("a\nb\nc\nd", "a\nB\nc\nD", (Line("data.x", "b\nc\nd", "B\nc\nD"),)),
+        ("a", "a\n", (Line("data.x", "a", "a\n"),)),
     ],
 )
-def test_only_the_lines_that_differ_are_shown_and_the_same_ones_on_the_way_back(
+def test_only_the_lines_that_differ_are_shown_and_on_the_way_back_the_same(
     old: str, new: str, lines: tuple[Line, ...]
 ) -> None:
     assert changed_lines("data.x", old, new) == lines
