@@ -61,6 +61,10 @@ LABELS = {
     "memory_request": "memory request",
     "memory_limit": "memory limit",
 }
+WAYS = (
+    Option("template", "On the template", "A rollout, and it stays."),
+    Option("in-place", "In place", "The pods that run, without a restart, until they are replaced."),
+)
 
 
 def _cpu(value: str) -> str:
