@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from sandbox.building import OPERATOR, built
 from sandbox.external_secrets import NAME, kinds, part
 from sandbox.processes import Processes
 from sandbox.stack import Endpoints
-from tests.cluster import Namespace, made_namespace
+from tests.cluster import Namespace, eventually, made_namespace
 
 BUILD = pytest.StashKey[Future[Path]]()
 
@@ -103,14 +103,13 @@ class Operator:
         written = self._vault.secrets.kv.v2.create_or_update_secret(path, secret=values)
         return int(written["data"]["version"])
 
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        self._processes[NAME].stop()
-        yield
-        self._processes.restart(NAME)
-
     def stop(self) -> None:
-        self._processes.stop()
+        self._processes[NAME].stop()
+
+    def start(self) -> None:
+        """Again. The same when it runs."""
+        if not self._processes[NAME].running:
+            self._processes.restart(NAME)
 
 
 def _object(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -124,10 +123,16 @@ def operator(
     with made_namespace(endpoints) as made:  # for its kubectl: kinds are in no namespace
         for kind in kinds(operator_program):
             made.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=sandbox", "-f", str(kind))
-            made.kubectl("wait", "--for=condition=Established", "-f", str(kind))
+            eventually(partial(_is_established, made, kind))
     running = Operator(operator_program, endpoints, tmp_path_factory.mktemp("operator"))
     yield running
     running.stop()
+
+
+def _is_established(namespace: Namespace, kind: Path) -> bool:
+    """`kubectl wait` stumbles over a kind that is so new that it has no conditions yet."""
+    conditions = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
+    return namespace.kubectl("get", "-f", str(kind), "-o", conditions) == "True"
 
 
 def keys_of(namespace: Namespace, name: str) -> dict[str, str]:

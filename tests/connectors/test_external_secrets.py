@@ -29,9 +29,14 @@ def stripe(cluster: KubernetesCluster, operator: Operator, place: Namespace) -> 
     name = f"stripe-{secrets.token_hex(3)}"
     operator.write(f"{place.name}/{name}", api_key="old")
     operator.sync(place, name, f"{place.name}/{name}")
-    return eventually(
-        lambda: next((s for s in cluster.synced_secrets(place.name) if s.target == name and s.ready), None)
-    )
+    return settled(cluster, place, name, ready=True)
+
+
+def settled(cluster: KubernetesCluster, place: Namespace, name: str, *, ready: bool) -> SyncedSeen:
+    def found() -> list[SyncedSeen]:
+        return [each for each in cluster.synced_secrets(place.name) if each.target == name and each.ready is ready]
+
+    return eventually(found)[0]
 
 
 def value(place: Namespace, synced: SyncedSeen) -> str:
@@ -53,17 +58,19 @@ def test_it_is_seen_with_what_it_takes_and_when_it_did(place, stripe):
 def test_told_to_look_it_brings_a_new_version_into_the_secret_and_has_moved(cluster, operator, place, stripe):
     operator.write(f"{place.name}/{stripe.target}", api_key="new")
     force(cluster, stripe)
-    told = eventually(lambda: (now := cluster.read_synced(stripe.ref)).moved and now)
+    eventually(lambda: cluster.read_synced(stripe.ref).moved)
+    told = cluster.read_synced(stripe.ref)
     assert (told.stamp, told.execution) == (STAMP, "execution-1")
     assert value(place, stripe) == "new"
 
 
 def test_told_while_it_does_not_run_it_has_not_moved_until_it_does(cluster, operator, place, stripe):
     operator.write(f"{place.name}/{stripe.target}", api_key="new")
-    with operator.stopped():
-        force(cluster, stripe)
-        assert not cluster.read_synced(stripe.ref).moved
-        assert value(place, stripe) == "old"
+    operator.stop()
+    force(cluster, stripe)
+    told, there = cluster.read_synced(stripe.ref), value(place, stripe)
+    operator.start()
+    assert (told.moved, there) == (False, "old")
     eventually(lambda: cluster.read_synced(stripe.ref).moved)
     assert value(place, stripe) == "new"
 
@@ -72,7 +79,7 @@ def test_told_while_its_login_is_refused_it_says_why_it_has_not_moved(cluster, o
     operator.log_in(place, "hvs.nobody")
     operator.write(f"{place.name}/{stripe.target}", api_key="new")
     force(cluster, stripe)
-    refused = eventually(lambda: not (now := cluster.read_synced(stripe.ref)).ready and now)
+    refused = settled(cluster, place, stripe.target, ready=False)
     assert not refused.moved
     assert refused.message
     operator.store(place, reads=[f"{place.name}/*"])
