@@ -28,7 +28,7 @@ class AccessParams(Params):
         le=LONGEST,
         title="For how many minutes",
         description="It begins when you start it, and ends by itself.",
-        json_schema_extra={"widget": "stepper"},
+        json_schema_extra={"widget": "stepper", "proposed": True},
     )
 
 

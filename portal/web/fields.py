@@ -86,7 +86,7 @@ PLAIN = (
 
 def proposes(params: type[Params]) -> bool:
     """Whether the form opens with a proposal, chosen from what there is, and not with what is true already."""
-    return any(schema.get("widget") == "choice" for schema in _properties(params).values())
+    return any(schema.get("widget") == "choice" or schema.get("proposed") for schema in _properties(params).values())
 
 
 def plain(problem: str) -> str:
@@ -199,7 +199,7 @@ def _field(
         hint=schema.get("description", ""),
         widget=widget,
         value=value,
-        now=_text(now.get(name)),
+        now="" if schema.get("proposed") else _text(now.get(name)),
         minimum=_text(schema.get("minimum", _after(schema.get("exclusiveMinimum"), 1))),
         maximum=_text(schema.get("maximum", _after(schema.get("exclusiveMaximum"), -1))),
         choices=tuple(_choice(each, value) for each in offered),
