@@ -79,7 +79,7 @@ def row_at(target: Target) -> Row:
     """The inventory's row of a target, seen from what is stored of it. Raises `NotFound` when it is gone from there."""
     rows: QuerySet[Workload] | QuerySet[Secret] | QuerySet[Node]
     if target.kind is TargetKind.SECRET:
-        rows = Secret.objects.filter(pk=int(target.key.removeprefix("secret:")))
+        rows = Secret.objects.filter(pk=int(target.key.rpartition(":")[2]))
     else:
         model = Node if target.kind is TargetKind.NODE else Workload
         rows = model.objects.filter(cluster__name=target.cluster, uid=target.ref.uid)

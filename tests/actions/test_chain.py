@@ -7,17 +7,17 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from actions import claiming, execution, services
+from actions import claiming, execution, grants, handover, services
 from actions.admission import stored_plan
-from actions.errors import BadParams, CannotPlanNow, Denied, NotFound, Refused
-from actions.models import Execution, Hold, Request
-from actions.states import ExecutionState, RequestState
+from actions.errors import BadParams, CannotPlanNow, Denied, NotFound, Refused, TooLate
+from actions.models import Execution, Grant, Hold, Request
+from actions.states import ExecutionState, GrantState, RequestState
 from approvals.facts import Effect
-from connectors.kubernetes import KubernetesCluster
+from connectors.kubernetes import KubernetesCluster, WorkloadSeen
 from inventory.models import Environment, Service, Team, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
-from tests.cluster import Namespace, made_namespace, workload
+from tests.cluster import Namespace, eventually, made_namespace, workload
 
 NAMES = ("api", "worker", "mailer")
 
@@ -25,7 +25,9 @@ NAMES = ("api", "worker", "mailer")
 @pytest.fixture(scope="module")
 def place(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
-        made.apply(*(workload(name) for name in NAMES))
+        made.apply(*(workload(name) for name in NAMES), workload("broken", behaviour="image-gone"))
+        for name in (*NAMES, "broken"):
+            made.roll_out("deployment", name)
         yield made
 
 
@@ -33,10 +35,15 @@ def place(endpoints: Endpoints) -> Iterator[Namespace]:
 def there(people: People, cluster: KubernetesCluster, place: Namespace, settings: Settings) -> Shop:
     """All of them as they were, and nothing soaks."""
     settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
-    place.apply(*(workload(name) for name in NAMES))
     for name in NAMES:
-        place.roll_out("deployment", name)
+        if cluster.read_workload("Deployment", place.name, name).wanted != 2:
+            place.kubectl("scale", f"deployment/{name}", "--replicas=2")
+        eventually(lambda name=name: at_rest(cluster.read_workload("Deployment", place.name, name)))  # type: ignore[misc]
     return Shop(cluster, place)
+
+
+def at_rest(seen: WorkloadSeen) -> bool:
+    return seen.observed_generation == seen.generation and seen.replicas == seen.ready == seen.updated == 2
 
 
 @pytest.fixture
@@ -92,15 +99,15 @@ def test_in_production_one_approval_is_for_all_of_it(there: Shop, people: People
 def test_what_fails_takes_back_what_was_done_before_it(
     api: Workload, there: Shop, people: People, place: Namespace
 ) -> None:
-    place.apply(workload("mailer", behaviour="image-gone"))
-    place.roll_out("deployment", "mailer")
-    mailer = there.knows("mailer", environment=there.staging)
-    request = asks(people.mira, "chain", api, parts=[resize(api, 3), restart(mailer)])
+    broken = there.knows("broken", environment=there.staging)
+    request = asks(people.mira, "chain", api, parts=[access(api), resize(api, 3), restart(broken)])
     run = work_off(request, 90)
     assert run.state == ExecutionState.REVERTED, run.cause
-    assert run.cause.startswith("Part 2, Restart mailer: The image cannot be pulled")
-    assert [entry.step for entry in run.journal.filter(phase="revert")] == ["2/restore", "1/scale-back"]
-    assert replicas(place, "api") == [2]
+    assert run.cause.startswith("Part 3, Restart broken: The image cannot be pulled")
+    taken_back = [entry.step for entry in run.journal.filter(phase="revert")]
+    assert taken_back == ["3/restore", "2/scale-back", "1/unbind", "1/remove"]
+    assert (replicas(place, "api"), given(place)) == ([2], "")
+    assert Grant.objects.get(request=request).state == GrantState.ENDED
 
 
 def test_a_part_that_drifted_is_not_done_and_not_taken_back(
@@ -151,6 +158,36 @@ def kill_before(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         return intend(run, phase, at, **more)
 
     monkeypatch.setattr(execution.journal, "intend", until)
+
+
+def access(target: Workload) -> dict[str, Any]:
+    params = {"role": "afterdeck-debug", "minutes": 60, "identity": "token"}
+    return {"action": "get-namespace-access", "target": target.pk, "params": params}
+
+
+def given(place: Namespace) -> str:
+    return place.kubectl("get", "serviceaccount,rolebinding", "-l", "afterdeck.dev/grant", "-o", "name")
+
+
+def test_access_that_is_part_of_it_is_a_grant_that_ends(
+    api: Workload, worker: Workload, people: People, place: Namespace
+) -> None:
+    request = asks(people.mira, "chain", api, parts=[access(api), restart(worker)])
+    run = work_off(request)
+    assert run.state == ExecutionState.SUCCEEDED, run.cause
+    grant = Grant.objects.get(request=request)
+    assert (grant.kind, grant.target_key) == (Grant.Kind.ACCESS, f"access:workload:{api.uid}")
+    wrapped = handover.hand_over(actor=people.mira, grant=fresh(request).grant)
+    assert "kubeconfig" in handover.reveal(actor=people.mira, grant=grant, token=wrapped.token)
+    with pytest.raises(TooLate, match="Part of it ends by itself"):
+        services.undo(actor=people.mira, request=fresh(request), reason="Enough.", entrance="test")
+
+    Grant.objects.filter(pk=grant.pk).update(ends_at=timezone.now())
+    grants.end_due()
+    end = work_off(grant.endings.get())
+    assert end.state == ExecutionState.SUCCEEDED, end.cause
+    assert Grant.objects.get(pk=grant.pk).state == GrantState.ENDED
+    assert given(place) == ""
 
 
 def test_a_part_that_is_denied_denies_all_and_says_which(there: Shop, people: People) -> None:
