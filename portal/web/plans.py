@@ -101,7 +101,8 @@ def _rows(lines: Iterable[Line]) -> Iterator[Row]:
         above, name = _split(line.path)
         if above != parent:
             parent = above
-            yield Row("", f"  {above}:")
+            if above:
+                yield Row("", f"  {above}:")
         indent = "    " if above else "  "
         if "\n" in line.before or "\n" in line.after:
             yield Row("", f"{indent}{name}: |")

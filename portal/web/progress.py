@@ -3,7 +3,7 @@
 Pure functions over rows that are already loaded, so that the page, its live fragment and the tests see the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -170,10 +170,19 @@ def _entry(request: Request, entry: JournalEntry) -> Line:
         state=states[Status(entry.status)],
         title=entry.title,
         text=entry.detail,
-        evidence=tuple((str(name), _short(value)) for name, value in entry.evidence.items() if name != "drifted"),
+        evidence=shown(entry.evidence),
         took=_between(entry.started_at, entry.ended_at) if entry.ended_at else "",
         since=entry.started_at if open_end else None,
     )
+
+
+def shown(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What a step or an observation left, for people."""
+    return tuple((str(name), _short(value)) for name, value in evidence.items() if name not in MARKS)
+
+
+MARKS = ("drifted", "try again")
+"""Evidence that the engine reads, and that its sentence says already."""
 
 
 def _vote(request: Request, vote: Vote) -> Line:

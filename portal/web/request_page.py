@@ -51,6 +51,7 @@ class Stage:
     state: str
     text: str
     final: bool
+    evidence: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,9 @@ def _stages(plan: Plan, journal: Sequence[JournalEntry], over: bool) -> tuple[St
         state = "" if entry is None else STAGES[JournalEntry.Status(entry.status)]
         if over and state in ("", "running"):
             state = "cancelled"
-        stages.append(Stage(step.title, state, entry.detail if entry is not None else "", step.final))
+        evidence = progress.shown(entry.evidence) if entry is not None else ()
+        text = "" if entry is None or (evidence and state == "succeeded") else entry.detail
+        stages.append(Stage(step.title, state, text, step.final, evidence))
     return tuple(stages)
 
 
