@@ -106,10 +106,10 @@ def verify(plan: Plan, world: World, done: Sequence[Step]) -> Verdict:
 
 
 def text(sizes: Sizes) -> str:
-    """`cpu 100m to 200m, memory 64Mi`: what is asked for, and the most that may be used where that is more."""
+    """`CPU 100m to 200m, memory 64Mi`: what is asked for, and the most that may be used where that is more."""
     parts = []
     for what, asks, most in (
-        ("cpu", sizes.cpu_request, sizes.cpu_limit),
+        ("CPU", sizes.cpu_request, sizes.cpu_limit),
         ("memory", sizes.memory_request, sizes.memory_limit),
     ):
         if asks or most:

@@ -135,9 +135,9 @@ def _on_nodes(room: int | None, pods: int) -> tuple[int, tuple[Impact, ...]]:
     headroom = room - pods
     if headroom < 0:
         meaning = f"By what they ask for, {counted(-headroom, 'pod')} of {pods} will not fit and wait for a new node."
-        return headroom, (Impact("Nodes", f"room for {room}", meaning, worry=True),)
+        return headroom, (Impact("Nodes", f"Room for {room}", meaning, worry=True),)
     return headroom, (
-        Impact("Nodes", f"room for {headroom} more", "By what such pods ask for, on the nodes as they are now."),
+        Impact("Nodes", f"Room for {headroom} more", "By what such pods ask for, on the nodes as they are now."),
     )
 
 

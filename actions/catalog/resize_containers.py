@@ -160,7 +160,7 @@ class ResizeContainers(Action[ResizeContainersParams]):
             undo={"container": container, **{name: value or NONE for name, value in asdict(before).items()}},
             no_undo="",
             irreversible=(IN_FLIGHT,),
-            eject=(_eject(target, "patch", f"{target.ref.kind.lower()}/{target.ref.name}", container, after, template=True),),
+            eject=(_eject(target, container, after),),
             soak_seconds=world.soak_seconds,
             deadline_seconds=DEADLINE_SECONDS,
             numbers={
@@ -206,7 +206,7 @@ class ResizeContainers(Action[ResizeContainersParams]):
             undo={"container": container, "how": "in-place", **_back(params, first)} if alike else None,
             no_undo="" if alike else "The pods had different sizes, so there is no one size to go back to.",
             irreversible=(),
-            eject=tuple(_eject(target, "patch", f"pod/{pod.ref.name}", container, sizes) for pod, sizes in resized),
+            eject=_eject_pods(target, container, resized),
             soak_seconds=world.soak_seconds,
             deadline_seconds=DEADLINE_SECONDS,
             numbers={
@@ -314,10 +314,27 @@ def _restarts(pods: Sequence[tuple[SizedPod, Sizes]], params: ResizeContainersPa
     return Impact("Availability", f"{counted(len(restarted), 'container')} restart", meaning, worry=True)
 
 
-def _eject(target: Target, verb: str, what: str, container: str, sizes: Sizes, *, template: bool = False) -> str:
+def _eject(target: Target, container: str, sizes: Sizes) -> str:
+    patch = {"spec": {"template": {"spec": _patch(container, sizes)}}}
+    return _patching(target, f"{target.ref.kind.lower()}/{target.ref.name}", patch)
+
+
+def _eject_pods(target: Target, container: str, resized: Sequence[tuple[SizedPod, Sizes]]) -> tuple[str, ...]:
+    """One command for all pods that get the same."""
+    alike: dict[Sizes, list[str]] = {}
+    for pod, sizes in resized:
+        alike.setdefault(sizes, []).append(pod.ref.name)
+    return tuple(
+        f"for pod in {' '.join(names)}; do {_patching(target, 'pod/$pod --subresource resize', {'spec': _patch(container, sizes)})}; done"
+        for sizes, names in alike.items()
+    )
+
+
+def _patch(container: str, sizes: Sizes) -> dict[str, Any]:
     requests = {"cpu": sizes.cpu_request or None, "memory": sizes.memory_request or None}
     limits = {"cpu": sizes.cpu_limit or None, "memory": sizes.memory_limit or None}
-    spec: dict[str, Any] = {"containers": [{"name": container, "resources": {"requests": requests, "limits": limits}}]}
-    patch = {"spec": {"template": {"spec": spec}} if template else spec}
-    where = () if template else ("--subresource resize",)
-    return kubectl(target, verb, what, *where, f"--type strategic -p '{json.dumps(patch)}'")
+    return {"containers": [{"name": container, "resources": {"requests": requests, "limits": limits}}]}
+
+
+def _patching(target: Target, what: str, patch: Mapping[str, Any]) -> str:
+    return kubectl(target, "patch", what, f"--type strategic -p '{json.dumps(patch, separators=(',', ':'))}'")

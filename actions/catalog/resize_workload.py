@@ -352,7 +352,7 @@ def _end_impact(values: Values, base: Base, minutes: int | None, in_force: Seque
     when = "When the last of them is over" if in_force else "Then"
     others = f"{counted(len(in_force), 'other temporary change')} in force. " if in_force else ""
     return (
-        Impact("Ends", f"after {lasting(minutes)}", f"{others}{when} it goes back to {_text(base.values)} by itself."),
+        Impact("Ends", f"After {lasting(minutes)}", f"{others}{when} it goes back to {_text(base.values)} by itself."),
     )
 
 
@@ -366,6 +366,5 @@ def _size_impact(seen: WorkloadSeen, now: int, then: int, budgets: list[BudgetSe
     least = max((budget.desired_healthy for budget in budgets), default=0)
     budget = f" The disruption budget wants at least {least}." if least else ""
     meaning = f"{seen.ready} of {seen.wanted} are ready now.{budget}"
-    return Impact(
-        "Availability", f"{now} to {then} {'pod' if then == 1 else 'pods'}", meaning, worry=then < max(least, 1)
-    )
+    figure = f"{now} to {counted(then, 'pod')}" if now != then else f"{counted(then, 'pod')}, as now"
+    return Impact("Availability", figure, meaning, worry=then < max(least, 1))

@@ -147,10 +147,14 @@ def _facts(plan: Plan, impact: Sequence[Impact], estimate: Estimate | None) -> I
     yield _takes(plan, estimate)
     if plan.revert:
         steps = words.people([step.title for step in plan.revert])
+        if len(plan.revert) > MOST_OPEN:
+            steps = f"In {len(plan.revert)} steps, the last one first"
         yield Fact("If it goes wrong", "Taken back by itself", f"{steps}. Nobody has to be asked for that.")
     else:
         yield Fact("If it goes wrong", "A person has to look", plan.no_revert, worry=True)
-    if plan.undo is not None:
+    if plan.undo is not None and plan.lasts_seconds is not None:
+        yield Fact("Undo", "Give it back", "One click, at any time before it ends by itself.")
+    elif plan.undo is not None:
         yield Fact("Undo", "One click", "Once it has succeeded.")
     else:
         yield Fact("Undo", "None", plan.no_undo)

@@ -96,7 +96,7 @@ def test_what_is_no_size_is_refused_with_the_field(
         ),
         (
             {"cpu_request": "0.1"},
-            "app has these sizes already: cpu 100m to no limit, memory 64Mi to 128Mi. Change at least one.",
+            "app has these sizes already: CPU 100m to no limit, memory 64Mi to 128Mi. Change at least one.",
         ),
         ({"container": "proxy", "cpu_request": "1"}, "It has no container proxy. There is app."),
         ({"how": "in-place", "cpu_limit": "1"}, "the CPU limit of .* is not set. Resize the template."),
