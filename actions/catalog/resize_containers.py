@@ -214,7 +214,7 @@ class ResizeContainers(Action[ResizeContainersParams]):
                 **_growth(first, after), **guarded.numbers,
             },
             impact=(
-                _restarts(resized, params),
+                _restarts(resized),
                 Impact("Blast radius", counted(len(resized), "pod"), "They stay, and their machines give them more or less."),
                 Impact("Lasts", "until they are replaced", f"The template keeps {text(there)}, and whatever replaces a pod has that."),
                 *_shared_impact(world, seen, guarded),
@@ -304,14 +304,18 @@ def _shared_impact(world: World, seen: WorkloadSeen, guarded: Guards) -> tuple[I
     return (*guarded.impact, Impact("Autoscaler", autoscaler_text(autoscaler), meaning))
 
 
-def _restarts(pods: Sequence[tuple[SizedPod, Sizes]], params: ResizeContainersParams) -> Impact:
+def _restarts(pods: Sequence[tuple[SizedPod, Sizes]]) -> Impact:
     """A container can say that it has to be restarted to notice."""
-    changed = {name.partition("_")[0] for name in NAMES if getattr(params, name) is not None}
-    restarted = [pod for pod, _ in pods if pod.restarts_for & changed]
+    restarted = [pod for pod, sizes in pods if pod.restarts_for & _changed(pod.asked, sizes)]
     if not restarted:
         return Impact("Availability", "No restart", "All pods go on while they are resized.")
     meaning = "Its resizePolicy restarts the container for this, in each pod as its machine gets to it."
     return Impact("Availability", f"{counted(len(restarted), 'container')} restart", meaning, worry=True)
+
+
+def _changed(before: Sizes, after: Sizes) -> set[str]:
+    """`cpu`, `memory`, or both."""
+    return {name.partition("_")[0] for name in NAMES if getattr(before, name) != getattr(after, name)}
 
 
 def _eject(target: Target, container: str, sizes: Sizes) -> str:
