@@ -53,7 +53,8 @@ class PlanFacts:
     and memory. `quota_left` and `node_headroom`: pods of the new size that would still fit afterwards, below 0 when not all of them do.
     `vpa`: a vertical autoscaler sets CPU and memory by itself. `takes_over`: fields taken from whoever declared them;
     `other_repository` and `unverified` are about the image that is put in place. `minutes`: how long access lasts, 0 for what is no
-    access; `own_identity`: it is given to the person's own identity on the cluster, where nothing but us ends it.
+    access; `own_identity`: it is given to the person's own identity on the cluster, where nothing but us ends it. `other_teams`: whose
+    workloads are restarted too, because they say that they read the secret.
     """
 
     objects: int = 1
@@ -73,6 +74,7 @@ class PlanFacts:
     unverified: bool = False
     minutes: int = 0
     own_identity: bool = False
+    other_teams: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from itertools import chain
 from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Concat
 
-from .models import Cluster, Environment, Secret, Vault, Workload
+from .models import Cluster, Environment, Secret, Service, Vault, Workload
 
 BATCH = 1000
 
@@ -60,6 +60,12 @@ def only_readers(vault: Vault) -> dict[tuple[str, str], int]:
         .filter(services=1)
     )
     return {(row["mount"], row["path"]): row["only"] for row in alone}
+
+
+def is_others(reader: Workload, service: str) -> bool:
+    """Whether a reader is in the hands of another team than the service that the secret belongs to."""
+    owner = Service.objects.filter(slug=service).values_list("team_id", flat=True).first()
+    return reader.service.team_id != owner
 
 
 def readers_of(vault: str, mount: str, path: str) -> list[Workload]:

@@ -204,7 +204,7 @@ class RotateSecret(Action[RotateParams]):
             no_revert=words.ONE_PASSWORD,
             undo=None, no_undo=words.ONE_PASSWORD, irreversible=(words.ONE_PASSWORD,),
             eject=words.eject_static(target),
-            impact=(*words.gap(readers), words.login_of_role(at), *words.age(seen)),
+            impact=(*words.gap(readers), words.login_of_role(at, words.ONE_LOGS_IN), *words.age(seen)),
         )  # fmt: skip
 
     def _plan_dynamic(
@@ -233,15 +233,14 @@ class RotateSecret(Action[RotateParams]):
             no_revert=words.DROPPED if params.revoke_old else "",
             undo=None, no_undo=words.NEW_USERS, irreversible=(words.DROPPED,) if params.revoke_old else (),
             eject=words.eject_dynamic(target, params.revoke_old),
-            impact=(words.leases(leases, params.revoke_old), words.login_of_role(at)),
-            more={"leases": leases},
+            impact=(words.leases(leases, params.revoke_old), words.login_of_role(at, words.NEW_LOG_IN)),
         )  # fmt: skip
 
     def _assemble(
         self, target: Target, params: RotateParams, world: World, readers: list[Consumer], copies: list[tuple[str, SyncedSeen]], *,
         summary: str, preconditions: Mapping[str, str | int | bool | None], changed: tuple[Line, ...], steps: Sequence[Step],
         revert: tuple[Step, ...], no_revert: str, undo: Mapping[str, Any] | None, no_undo: str, irreversible: tuple[str, ...],
-        eject: tuple[str, ...], impact: tuple[Impact, ...], more: Mapping[str, int] | None = None,
+        eject: tuple[str, ...], impact: tuple[Impact, ...],
     ) -> Plan:  # fmt: skip
         restarted = [each for each in readers if each.restarts]
         return Plan(
@@ -260,12 +259,12 @@ class RotateSecret(Action[RotateParams]):
             eject=(*eject, *words.eject_consumers(restarted, copies)),
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
-            numbers={**words.numbers(target, readers), **(more or {})},
+            numbers=words.numbers(readers),
             impact=(
                 words.readers(readers, params.order),
                 words.copied(copies),
                 *impact,
-                *words.other_teams(target, readers),
+                *words.other_teams(readers),
             ),
         )
 

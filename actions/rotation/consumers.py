@@ -30,8 +30,9 @@ class Consumer:
     cluster: str
     ref: ObjectRef
     environment: str
-    service: str
-    team: str
+    other_team: str
+    """Whose it is, if not the secret's owner's."""
+
     seen: WorkloadSeen | None
 
     @property
@@ -48,7 +49,7 @@ def consumers_of(target: Target, world: World) -> list[Consumer]:
     found = []
     for row in inventory.readers_of(target.vault, target.ref.namespace, target.ref.name):
         ref = ObjectRef(row.kind, row.namespace, row.name, row.uid)
-        team = row.service.team.slug if row.service.team else ""
+        other = inventory.is_others(row, target.service) and (row.service.team.slug if row.service.team else "nobody")
         cluster = world.cluster_named(row.cluster.name)
         try:
             seen = _workload(cluster, ref)
@@ -56,7 +57,7 @@ def consumers_of(target: Target, world: World) -> list[Consumer]:
             continue
         if seen is not None and seen.wanted > 0:
             _refuse(seen, cluster)
-        found.append(Consumer(row.cluster.name, ref, row.environment.slug, row.service.slug, team, seen))
+        found.append(Consumer(row.cluster.name, ref, row.environment.slug, other or "", seen))
     return found
 
 

@@ -27,6 +27,8 @@ ONE_PASSWORD = (
 )
 DROPPED = "The database users of before are dropped, with their sessions."
 NEW_USERS = "There is nothing to undo: who reads it has a user of their own, made for them."
+ONE_LOGS_IN = "The new one has to log in, and the old one to be refused."
+NEW_LOG_IN = "A new user has to log in, and those of before to be gone."
 MOST_NAMED = 4
 
 
@@ -43,11 +45,11 @@ def changes(restarted: Sequence[Consumer], copies: Sequence[tuple[str, SyncedSee
     return (*copied, *(Change(f"{each.ref.kind} {each.name}", (Line(stamp, "", AT_RUN),)) for each in restarted))
 
 
-def numbers(target: Target, readers: Sequence[Consumer]) -> dict[str, int]:
+def numbers(readers: Sequence[Consumer]) -> dict[str, int]:
     seen = [each.seen for each in readers if each.restarts and each.seen]
     return {
         "objects": 1 + len(seen), "pods": sum(each.wanted for each in seen),
-        "unavailable": sum(unavailable_at_once(each) for each in seen), "other_teams": len(_others(target, readers)),
+        "unavailable": sum(unavailable_at_once(each) for each in seen), "other_teams": len(_others(readers)),
     }  # fmt: skip
 
 
@@ -100,10 +102,10 @@ def login_of_kv(at: DatabaseAt | None) -> Impact:
     )
 
 
-def login_of_role(at: DatabaseAt | None) -> Impact:
+def login_of_role(at: DatabaseAt | None, said: str) -> Impact:
     if at is None:
         return Impact("Proof", "by use", "The database is none that Afterdeck can log in to.")
-    return Impact("Proof", f"login to {at}", "The new one has to log in, and the old one to be refused.")
+    return Impact("Proof", f"login to {at}", said)
 
 
 def gap(found: Sequence[Consumer]) -> tuple[Impact, ...]:
@@ -129,17 +131,16 @@ def age(seen: SecretSeen) -> tuple[Impact, ...]:
     return (Impact("Present one", f"{seen.changed_at:%Y-%m-%d}", f"That is when {which} was made."),)
 
 
-def other_teams(target: Target, found: Sequence[Consumer]) -> tuple[Impact, ...]:
-    others = _others(target, found)
+def other_teams(found: Sequence[Consumer]) -> tuple[Impact, ...]:
+    others = _others(found)
     if not others:
         return ()
     said = "Their workloads say that they read it, so they are restarted too."
     return (Impact("Other teams", ", ".join(others[:MOST_NAMED]), said, worry=True),)
 
 
-def _others(target: Target, found: Sequence[Consumer]) -> list[str]:
-    own = {each.team for each in found if each.service == target.service}
-    return sorted({each.team or "no team" for each in found if each.service != target.service} - own)
+def _others(found: Sequence[Consumer]) -> list[str]:
+    return sorted({each.other_team for each in found if each.other_team})
 
 
 def eject_kv(target: Target, keys: Sequence[str], old: int, destroy: bool) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from actions.errors import CannotPlanNow, NotAllowed, TooLate
 from actions.models import Execution, JournalEntry, Request
 from actions.states import ExecutionState, RequestState
 from connectors.kubernetes import KubernetesCluster
-from inventory.models import Secret, Workload
+from inventory.models import Secret, Team, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, made_namespace, workload
@@ -79,6 +79,12 @@ def stripe(safe: Safe, shop: Shop, first: Workload) -> Secret:
     return safe.kv("stripe", {"api_key": "old-api-key", "id": "acct-1"}, first, environment=shop.staging)
 
 
+@pytest.fixture
+def unread(safe: Safe, shop: Shop) -> Secret:
+    """For what is not about readers."""
+    return safe.kv("unread", {"api_key": "old-api-key", "id": "acct-1"}, environment=shop.staging)
+
+
 def rotates(people: People, secret: Secret, **params: Any) -> Request:
     return asks(people.mira, "rotate-secret", secret, **params)
 
@@ -118,12 +124,12 @@ def test_readers_have_the_new_version_before_the_old_one_is_refused(
     assert evidence_of(run)["old version"] == "version 1 is refused: destroyed"
 
 
-def test_the_vaults_own_record_names_the_run_and_the_person(people: People, vault: Vault, stripe: Secret) -> None:
-    run = work_off(rotates(people, stripe))
+def test_the_vaults_own_record_names_the_run_and_the_person(people: People, vault: Vault, unread: Secret) -> None:
+    run = work_off(rotates(people, unread))
 
     touched = [
         e["auth"] for e in vault.entries()
-        if stripe.path in e["request"]["path"] and e["request"]["path"].startswith(("secret/data", "secret/destroy"))
+        if unread.path in e["request"]["path"] and e["request"]["path"].startswith(("secret/data", "secret/destroy"))
         and e["auth"]["display_name"] != "root"
     ]  # fmt: skip
     assert len(touched) == 3  # written, destroyed, and asked for once more to see it refused
@@ -212,10 +218,10 @@ def test_a_credential_that_does_not_log_in_is_taken_back_before_anybody_restarts
 
 
 def test_a_typed_value_is_proved_and_kept_nowhere(
-    safe: Safe, shop: Shop, people: People, vault: Vault, first: Workload, orders: Database
+    safe: Safe, shop: Shop, people: People, vault: Vault, orders: Database
 ) -> None:
     value = {"username": orders.user, "password": "old"}
-    secret = safe.kv("orders", value, first, environment=shop.staging, **{"afterdeck-login": orders.url})
+    secret = safe.kv("orders", value, environment=shop.staging, **{"afterdeck-login": orders.url})
     request = rotates(people, secret, keys="password", source="supply")
     assert claiming.claim() is None, "No worker takes a run that waits for a value."
     orders.set_password("typed-by-mira")
@@ -233,9 +239,9 @@ def test_a_typed_value_is_proved_and_kept_nowhere(
 
 
 def test_a_value_that_went_with_its_process_is_not_guessed(
-    people: People, vault: Vault, stripe: Secret, monkeypatch: pytest.MonkeyPatch
+    people: People, vault: Vault, unread: Secret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = rotates(people, stripe, source="supply", keys="api_key")
+    request = rotates(people, unread, source="supply", keys="api_key")
 
     def dies(*_: object, **__: object) -> None:
         raise Killed
@@ -247,37 +253,37 @@ def test_a_value_that_went_with_its_process_is_not_guessed(
 
     assert run.state == ExecutionState.REVERTED, run.cause
     assert "hand it in once more" in run.cause
-    assert vault.value(stripe.path)["api_key"] == "old-api-key"
+    assert vault.value(unread.path)["api_key"] == "old-api-key"
 
 
 def test_what_somebody_else_wrote_meanwhile_makes_the_request_stale(
-    people: People, vault: Vault, there: Namespace, stripe: Secret
+    people: People, vault: Vault, there: Namespace, unread: Secret
 ) -> None:
-    request = rotates(people, stripe)
-    vault.root.secrets.kv.v2.create_or_update_secret(stripe.path, {"api_key": "somebody else's"})
+    request = rotates(people, unread)
+    vault.root.secrets.kv.v2.create_or_update_secret(unread.path, {"api_key": "somebody else's"})
 
     run = work_off(request)
 
     assert (run.state, fresh(request).state) == (ExecutionState.CANCELLED, RequestState.STALE)
-    assert vault.value(stripe.path) == {"api_key": "somebody else's"}
+    assert vault.value(unread.path) == {"api_key": "somebody else's"}
 
 
 def test_what_somebody_else_wrote_after_us_is_not_written_over(
-    people: People, vault: Vault, stripe: Secret, monkeypatch: pytest.MonkeyPatch
+    people: People, vault: Vault, unread: Secret, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = rotates(people, stripe)
+    request = rotates(people, unread)
     at_step(
         monkeypatch,
         "prove",
-        lambda: vault.root.secrets.kv.v2.create_or_update_secret(stripe.path, {"api_key": "theirs"}),
+        lambda: vault.root.secrets.kv.v2.create_or_update_secret(unread.path, {"api_key": "theirs"}),
     )
 
     run = work_off(request)
 
     assert run.state == ExecutionState.NEEDS_HUMAN, run.cause
     assert "Somebody wrote version 3 meanwhile" in run.cause
-    assert vault.value(stripe.path) == {"api_key": "theirs"}
-    assert vault.value(stripe.path, 1)["api_key"] == "old-api-key"
+    assert vault.value(unread.path) == {"api_key": "theirs"}
+    assert vault.value(unread.path, 1)["api_key"] == "old-api-key"
 
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: str, happens: Callable[[], object]) -> None:
@@ -306,26 +312,22 @@ def test_a_cancelled_rotation_brings_the_old_value_back(
     assert restarted(there, "first") == last
 
 
-def test_a_kept_version_can_be_gone_back_to(people: People, vault: Vault, stripe: Secret) -> None:
-    request = rotates(people, stripe, revoke_old=False)
+def test_a_kept_version_can_be_gone_back_to(people: People, vault: Vault, unread: Secret) -> None:
+    request = rotates(people, unread, revoke_old=False)
     assert work_off(request).state == ExecutionState.SUCCEEDED
-    assert vault.value(stripe.path)["api_key"] != "old-api-key"
+    assert vault.value(unread.path)["api_key"] != "old-api-key"
 
     undone = services.undo(actor=people.mira, request=fresh(request), reason="It broke.", entrance="test")
 
     assert work_off(undone).state == ExecutionState.SUCCEEDED
-    assert vault.value(stripe.path) == {"api_key": "old-api-key", "id": "acct-1"}
+    assert vault.value(unread.path) == {"api_key": "old-api-key", "id": "acct-1"}
 
 
-def test_a_secret_that_nobody_says_they_read_is_rotated_and_said_to_be_so(
-    safe: Safe, shop: Shop, people: People, vault: Vault
-) -> None:
-    secret = safe.kv("lonely", {"key": "old"}, environment=shop.staging)
-    request = rotates(people, secret)
+def test_a_secret_that_nobody_says_they_read_is_rotated_and_said_to_be_so(people: People, unread: Secret) -> None:
+    seen = services.preview(actor=people.mira, action="rotate-secret", target=unread.pk, params={})
 
-    assert "No workload says that it reads this" in str(request.impact)
-    assert work_off(request).state == ExecutionState.SUCCEEDED
-    assert vault.value(secret.path) != {"key": "old"}
+    assert "No workload says that it reads this" in str(seen.plan.impact)
+    assert [step.verb for step in seen.plan.steps] == ["write", "prove", "destroy"]
 
 
 @pytest.mark.parametrize(
@@ -343,16 +345,10 @@ def test_what_cannot_be_rotated_is_refused_with_the_reason(
 
 
 def test_an_engine_that_the_policies_leave_out_is_refused_with_the_reason(
-    safe: Safe, shop: Shop, people: People, vault: Vault
+    safe: Safe, shop: Shop, people: People
 ) -> None:
-    vault.root.sys.enable_secrets_engine("kv", path=f"{safe.folder}-other", options={"version": "2"})
-    try:
-        vault.root.secrets.kv.v2.create_or_update_secret("x", {"key": "old"}, mount_point=f"{safe.folder}-other")
-        secret = safe.row("kv2", f"{safe.folder}-other", "x", (), shop.staging)
-        with pytest.raises(CannotPlanNow, match="does not allow Afterdeck to read"):
-            rotates(people, secret)
-    finally:
-        vault.root.sys.disable_secrets_engine(f"{safe.folder}-other")
+    with pytest.raises(CannotPlanNow, match="does not allow Afterdeck to read"):
+        rotates(people, safe.row("kv2", "elsewhere", "x", (), shop.staging))
 
 
 def test_a_paused_reader_is_named_before_anything_is_agreed(people: People, there: Namespace, stripe: Secret) -> None:
@@ -364,3 +360,18 @@ def test_a_paused_reader_is_named_before_anything_is_agreed(people: People, ther
             rotates(people, stripe)
     finally:
         there.kubectl("rollout", "resume", "deployment/first")
+
+
+def test_that_other_teams_are_restarted_is_said_and_seen_by_the_policy(
+    safe: Safe, shop: Shop, people: People, first: Workload, second: Workload
+) -> None:
+    second.service.team = Team.objects.get(slug="storefront")
+    second.service.save()
+    secret = safe.kv("shared", {"key": "old"}, first, second, environment=shop.staging)
+
+    seen = services.preview(actor=people.mira, action="rotate-secret", target=secret.pk, params={})
+
+    assert [(each.figure, each.worry) for each in seen.plan.impact if each.label == "Other teams"] == [
+        ("storefront", True)
+    ]
+    assert (seen.plan.numbers["other_teams"], seen.plan.numbers["pods"], seen.plan.numbers["objects"]) == (1, 2, 3)

@@ -1,4 +1,4 @@
-"""Rotating keeps the contract of actions, on a KV secret and on a static role, each with a reader that runs."""
+"""Rotating keeps the contract of actions, on a KV secret with a reader that runs, and on a static role."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -65,11 +65,12 @@ class OnSecret:
             if e["request"]["path"] in paths and e["request"]["operation"] in ("patch", "create", "update")
             and e["auth"]["display_name"] != "root"
         ]  # fmt: skip
-        return len(ours) + len(self.namespace.effects())
+        return len(ours) + (len(self.namespace.effects()) if self.is_kv else 0)
 
     def declared(self) -> object:
-        kept = self.safe.vault.value(self.secret.path) if self.is_kv else self.database.present()["password"]
-        return kept, self.namespace.get("deployment", "reader")["spec"]
+        if not self.is_kv:
+            return self.database.present()["password"]
+        return self.safe.vault.value(self.secret.path), self.namespace.get("deployment", "reader")["spec"]
 
     def rest(self) -> None:
         pass
@@ -122,7 +123,7 @@ class TestRotation(ActionContract):
             secret = safe.kv("contract", {"key": OLD[0], "id": OLD[1]}, reader, environment=shop.production)
             good: Mapping[str, Any] = {"keys": "key", "revoke_old": False}
         else:
-            secret = safe.row("static-role", "database", database_users.name, (reader,), shop.production)
+            secret = safe.row("static-role", "database", database_users.name, (), shop.production)
             good = {"order": "together"}
         return OnSecret(secret, cluster, VaultServer("sandbox", config), safe, database_users, there, good)
 
