@@ -137,7 +137,7 @@ class ResizeWorkload(Action[ResizeParams]):
         return self._assemble(
             target, world, seen, seen.owner, params, base,
             values={"replicas": after},
-            summary=f"Resize {target.ref.name}, replicas {before} to {after}",
+            summary=f"Resize {target.ref.name}, " + (f"replicas {before} to {after}" if before != after else f"keep {_replicas(after)}"),
             preconditions={"replicas": before},
             changes=(Change(target.label, changed_lines(seen.fields, dry.fields)),),
             steps=(Step("scale", f"Set {_replicas(after)}", "scale", args),),
@@ -358,7 +358,7 @@ def _end_impact(values: Values, base: Base, minutes: int | None, in_force: Seque
 
 def _blast(now: int, then: int) -> str:
     if now == then:
-        return "No pod starts or stops at once; the bounds decide later."
+        return "No pod starts or stops at once."
     return f"{counted(abs(then - now), 'pod')} {'start' if then > now else 'stop'}."
 
 
