@@ -41,8 +41,8 @@ class ChainParams(Params):
 
 @register
 class Chain(Action[ChainParams]):
-    id, title, icon, risk = "chain", "Several changes as one", "layers-subtract", Risk.MEDIUM
-    target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet", "CronJob")
+    id, title, icon, risk = "chain", "Do several as one", "layers-subtract", Risk.MEDIUM
+    target, kinds, preposition = TargetKind.WORKLOAD, ("Deployment", "StatefulSet", "DaemonSet", "CronJob"), "for"
     params = ChainParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
@@ -142,7 +142,7 @@ class Chain(Action[ChainParams]):
 class UndoChain(Chain):
     """Its parts are the undos of a chain's parts, and some of those are never offered alone."""
 
-    id, title, icon = "undo-chain", "Undo several changes", "arrow-back-up"
+    id, title, icon = "undo-chain", "Undo several as one", "arrow-back-up"
     listed = False
     params = ChainParams
 

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from actions import granted, planning, queries, registry, ruling, services, targets
+from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
 from actions.protocol import Option, Params, TargetKind
@@ -149,10 +150,10 @@ def address_of(action_id: str, row: Row, **more: object) -> str:
 @signed_in
 @require_http_methods(["GET", "HEAD", "POST"])
 def action(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
-    goal = _goal(request, person, slug, action_id)
+    goal = goal_of(request, person, slug, action_id)
     if request.method == "POST":
         return _submit(request, person, goal)
-    earlier = _earlier(person, request.GET.get("again", ""))
+    earlier = earlier_of(person, request.GET.get("again", ""))
     return _form(
         request, person, goal, drafts.opening(request.GET, action_id, goal.action.params, earlier, goal.undo_of)
     )
@@ -163,7 +164,7 @@ def action(request: HttpRequest, person: Person, slug: str, action_id: str) -> H
 @require_POST
 def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
     """The right column for what the form says now. Nothing is written."""
-    goal = _goal(request, person, slug, action_id)
+    goal = goal_of(request, person, slug, action_id)
     draft = drafts.of(request.POST, goal.action.params, goal.undo_of)
     wrong: Mapping[str, Sequence[str]] = {}
     try:
@@ -176,9 +177,10 @@ def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> Htt
     context = {
         "goal": goal,
         "panel": panel,
-        "problems": [(fields.key_of(name), _plainly(wrong, name)) for name in names],
-        "general": _plainly(wrong, "params"),
-        "inside": inside if draft.inner_of != request.POST.get("inner_of", draft.inner_of) else (),
+        "problems": [(fields.key_of(name), fields.plainly(wrong, name)) for name in names],
+        "general": fields.plainly(wrong, "params"),
+        "inside": inside,
+        "inside_changed": draft.inner_of != request.POST.get("inner_of", draft.inner_of),
         "draft": draft,
     }
     return render(request, "_plan.html", context, status=panel.status)
@@ -252,7 +254,7 @@ def _form(
         "advanced": [field for field in shown if field.advanced],
         "inside": inside,
         "inner_of": fields.chosen_in(goal.action.params, values),
-        "general": _plainly(wrong, "params"),
+        "general": fields.plainly(wrong, "params"),
         "reason_problems": wrong.get("reason", []),
         "draft": draft,
         "holders": granted.on_target(person, goal.row) if goal.action.gives_access else None,
@@ -275,6 +277,11 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
             then = ruling.rule(goal.action, goal.row, person, timezone.now())
             return Panel(title="Nothing changes yet", problem=str(refusal), then=then)
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
+    return panel_of(goal, seen)
+
+
+def panel_of(goal: Goal, seen: Preview) -> Panel:
+    """The plan with the policy's answer, and how long either usually takes."""
     estimate = queries.estimate(goal.action.id, goal.service.pk, goal.environment.pk)
     usual = None
     if seen.ruling.requirements:
@@ -317,7 +324,7 @@ def _inner(person: Person, goal: Goal, chosen: Mapping[str, Any]) -> Mapping[str
         return {}
 
 
-def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:
+def goal_of(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:
     """Raises `Http404` for what is not there and for what this person may not see: which of the two is not told."""
     try:
         chosen = registry.action_named(action_id)
@@ -331,7 +338,7 @@ def _goal(request: HttpRequest, person: Person, slug: str, action_id: str) -> Go
     current = next((row for row in rows if str(row.pk) == wanted), None) if wanted else next(iter(rows), None)
     if current is None:
         raise Http404(f"{chosen.title} has nothing to act on there.")
-    undo_of = _earlier(person, request.GET.get("undo", ""))
+    undo_of = earlier_of(person, request.GET.get("undo", ""))
     if undo_of is not None and undo_of.row != current:
         raise Http404("That request was about something else.")
     if undo_of is None and not chosen.listed:
@@ -366,7 +373,7 @@ def _name(row: Row) -> str:
     return row.path if isinstance(row, Secret) else row.name
 
 
-def _earlier(person: Person, text: str) -> Request | None:
+def earlier_of(person: Person, text: str) -> Request | None:
     """Raises `Http404` when it is named and cannot be seen."""
     if not text:
         return None
@@ -376,16 +383,12 @@ def _earlier(person: Person, text: str) -> Request | None:
     return found
 
 
-def _plainly(wrong: Mapping[str, Sequence[str]], name: str) -> list[str]:
-    return [fields.plain(each) for each in wrong.get(name, ())]
-
-
 def _wrong_values(goal: Goal, problem: BadParams) -> Panel:
     labels = {name: field.title or name for name, field in goal.action.params.model_fields.items()}
     said = [
         f"{labels[name]}: {text}" if name in labels else text
         for name in problem.fields
-        for text in _plainly(problem.fields, name)
+        for text in fields.plainly(problem.fields, name)
     ]
     return Panel(title=problem.title, problem=" ".join(said), status=problem.status)
 

@@ -98,6 +98,11 @@ def plain(problem: str) -> str:
     return f"{problem[:1].upper()}{problem[1:].rstrip('.')}."
 
 
+def plainly(wrong: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    """What is wrong with one field, in sentences."""
+    return [plain(each) for each in wrong.get(name, ())]
+
+
 def typed(params: type[Params], form: Mapping[str, str]) -> dict[str, Any]:
     """What a form says about the parameters, and nothing else of it. An optional field left empty was not given."""
     said: dict[str, Any] = {}
