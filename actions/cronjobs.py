@@ -1,5 +1,6 @@
 """What the actions on CronJobs share: reading the target, its schedule in words, and the preconditions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,8 +45,8 @@ def next_run(seen: CronJobSeen, now: datetime) -> datetime | None:
         return None
 
 
-def schedule(seen: CronJobSeen, now: datetime) -> tuple[Impact, ...]:
-    """What it does by itself: its schedule, the last run and the next."""
+def schedule(seen: CronJobSeen, active: Sequence[str], now: datetime) -> tuple[Impact, ...]:
+    """What it does by itself: its schedule, the last run and the next, and its Jobs that have not ended."""
     last = (
         "It has not run by its schedule yet."
         if seen.last_scheduled_at is None
@@ -56,12 +57,12 @@ def schedule(seen: CronJobSeen, now: datetime) -> tuple[Impact, ...]:
     zone = f" ({seen.time_zone})" if seen.time_zone else ""
     return (
         Impact("Schedule", f"{seen.schedule}{zone}", f"{last} {after}".strip()),
-        Impact("Runs now", _jobs(seen), ", ".join(seen.active_jobs[:3]) or "None of its Jobs is active."),
+        Impact("Runs now", _jobs(active), f"{', '.join(active[:3])}." if active else "None of its Jobs is active."),
     )
 
 
-def _jobs(seen: CronJobSeen) -> str:
-    return "1 Job" if seen.active == 1 else f"{seen.active} Jobs"
+def _jobs(active: Sequence[str]) -> str:
+    return "1 Job" if len(active) == 1 else f"{len(active)} Jobs"
 
 
 def _time(at: datetime) -> str:

@@ -3,7 +3,7 @@
 The two actions differ in the value, so all that they do is here; each is the other's undo.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from connectors.kubernetes.seen import CronJobSeen
@@ -54,6 +54,7 @@ class CronJobSwitch(Action[SwitchParams]):
         dry = world.cluster.jobs.suspend(
             seen.ref, as_=world.person, suspended=self.suspends, execution="plan", seen=seen.resource_version, dry_run=True
         )  # fmt: skip
+        active = world.cluster.jobs.active_of(seen.ref)
         changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
         title = f"{self.verb} {target.ref.name}"
         value = str(self.suspends).lower()
@@ -75,7 +76,9 @@ class CronJobSwitch(Action[SwitchParams]):
             soak_seconds=min(world.soak_seconds, LONGEST_SOAK),
             deadline_seconds=DEADLINE,
             numbers={"self_heals": self_heals(seen.owner, changes)},
-            impact=(*schedule(seen, world.now), *ownership(seen.owner, "this", changes), *self._running(seen)),
+            impact=(
+                *schedule(seen, active, world.now), *ownership(seen.owner, "this", changes), *self._running(active)
+            ),
         )  # fmt: skip
 
     def _missed(self, seen: CronJobSeen, world: World) -> str:
@@ -83,10 +86,10 @@ class CronJobSwitch(Action[SwitchParams]):
             return "Runs that fall due meanwhile are not made up for, unless its deadline for starting them allows it."
         return "A run that was missed may start at once, if its deadline for starting allows it."
 
-    def _running(self, seen: CronJobSeen) -> tuple[Impact, ...]:
-        if not (self.suspends and seen.active):
+    def _running(self, active: Sequence[str]) -> tuple[Impact, ...]:
+        if not (self.suspends and active):
             return ()
-        return (Impact("What runs", f"{seen.active} goes on", "Suspending stops nothing that has begun."),)
+        return (Impact("What runs", "goes on", "Suspending stops nothing that has begun."),)
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
         run, seen, wanted = world.current_run, read_before_write(plan.target, world), bool(step.args["suspended"])

@@ -53,9 +53,10 @@ class RunCronJob(Action[RunCronJobParams]):
 
     def plan(self, target: Target, params: RunCronJobParams, world: World) -> Plan:
         seen = read_cronjob(target, world)
-        if seen.active and seen.concurrency == "Forbid":
+        active = world.cluster.jobs.active_of(seen.ref)
+        if active and seen.concurrency == "Forbid":
             raise CannotPlan(
-                f"{', '.join(seen.active_jobs) or 'A Job of it'} is still running, and it may not run twice at once. Wait for its end."
+                f"{', '.join(active[:3])} is still running, and it may not run twice at once. Wait for its end."
             )
         manifest = job_of_cronjob(seen, name=job_name(target.ref.name, "plan"), execution="plan")
         dry = world.cluster.jobs.create(manifest, as_=world.person, dry_run=True)
@@ -78,7 +79,7 @@ class RunCronJob(Action[RunCronJobParams]):
             deadline_seconds=jobs.deadline(limit),
             numbers={"pods": 1},
             impact=(
-                *schedule(seen, world.now),
+                *schedule(seen, active, world.now),
                 Impact("Watched for", f"{limit // 60} min", "Cancelling the run stops the Job. The schedule goes on as it is."),
             ),
         )  # fmt: skip

@@ -160,6 +160,13 @@ class Jobs:
     def read(self, namespace: str, name: str) -> JobSeen:
         return _job(self._transport.get(single("Job", namespace, name), Whole, what=f"Job {namespace}/{name}"))
 
+    def active_of(self, cronjob: ObjectRef) -> list[str]:
+        """The names of its Jobs that have not ended, those that somebody started by hand too: its status leaves them out."""
+        path = collection("Job", cronjob.namespace)
+        found = self._transport.pages(path, Whole, what=f"Jobs of {cronjob}")
+        owned = (each for each in found if _controlled_by(each, cronjob.uid))
+        return sorted(job.ref.name for job in map(_job, owned) if not job.ended)
+
     def pods_of(self, job: ObjectRef) -> list[JobPodSeen]:
         path, query = collection("Pod", job.namespace), [("labelSelector", f"{OF_JOB}={uid(job.uid)}")]
         return [_pod(each) for each in self._transport.pages(path, Whole, what=f"pods of {job}", query=query)]
@@ -334,6 +341,11 @@ def _job(whole: Whole) -> JobSeen:
         stopping=seen.metadata.deletion_timestamp is not None,
         fields=fields(whole),
     )
+
+
+def _controlled_by(whole: Whole, owner: str) -> bool:
+    controller = reading.controller(msgspec.convert(whole, _Job).metadata)
+    return controller is not None and controller.uid == owner
 
 
 def _pod(whole: Whole) -> JobPodSeen:

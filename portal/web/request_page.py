@@ -9,7 +9,7 @@ from typing import Any
 
 from actions import admission, compare, queries, targets
 from actions.errors import Difference
-from actions.models import Grant, JournalEntry, Request, RunLog
+from actions.models import Grant, JournalEntry, Request
 from actions.protocol import Impact, Plan, plan_from
 from actions.queries import Estimate
 from actions.registry import headline_of, writes_logs
@@ -78,7 +78,6 @@ class RequestPage:
     event_count: int
     stages: tuple[Stage, ...]
     grant: Grant | None
-    logs: tuple[RunLog, ...]
 
     @property
     def is_over(self) -> bool:
@@ -159,7 +158,6 @@ def page_of(person: Person, request: Request) -> RequestPage:
         event_count=audit.events_of_request(request.pk).count(),
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
-        logs=tuple(run.logs.all()) if run is not None else (),
     )
 
 
