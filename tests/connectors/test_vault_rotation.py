@@ -1,7 +1,10 @@
 """What a rotation does in a vault is done with a token of its own, once, and only on the version that was seen."""
 
+import socket
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -160,6 +163,32 @@ def test_nobody_answers_is_not_a_refusal(server):
 
     assert try_login(at, "orders_service", "x").login is Login.NOT_TRIED
     assert users(at, "orders_service", "x") is None
+
+
+def test_a_server_that_asks_for_the_password_itself_does_not_get_it():
+    """Whoever may write a secret's metadata may name any server there."""
+    sent = b""
+
+    def asks_for_it(listening: socket.socket) -> None:
+        nonlocal sent
+        with listening, listening.accept()[0] as client:
+            client.settimeout(5)
+            client.recv(8)
+            client.sendall(b"N")  # no TLS
+            client.recv(1024)
+            client.sendall(b"R" + struct.pack("!II", 8, 3))  # AuthenticationCleartextPassword
+            while more := client.recv(1024):
+                sent += more
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    at = address_of(f"postgresql://127.0.0.1:{listening.getsockname()[1]}/orders")
+    server = Thread(target=asks_for_it, args=(listening,))
+    server.start()
+    tried = try_login(at, "orders", "canary-password")
+    server.join(5)
+
+    assert tried.login is Login.NOT_TRIED
+    assert b"canary-password" not in sent
 
 
 @pytest.mark.parametrize(
