@@ -6,6 +6,7 @@ A grant is named by the mark of the run that made it, which its end gets along w
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 from pydantic import Field
 
@@ -21,15 +22,16 @@ BY_ITSELF = "It ends by itself. To end it before that, give it back."
 AN_END_STAYS = "An end is not taken back: ask for access again."
 
 
-class AccessParams(Params):
-    minutes: int = Field(
-        USUAL,
+Minutes = Annotated[
+    int,
+    Field(
         ge=SHORTEST,
         le=LONGEST,
         title="For how many minutes",
         description="It begins when you start it, and ends by itself.",
         json_schema_extra={"widget": "stepper", "proposed": True},
-    )
+    ),
+]
 
 
 class EndParams(Params):

@@ -15,7 +15,7 @@ from ..access import (
     BY_ITSELF,
     DEADLINE,
     USUAL,
-    AccessParams,
+    Minutes,
     beside_the_work_on_it,
     lapses,
     length,
@@ -31,6 +31,7 @@ from ..protocol import (
     Impact,
     Line,
     Outcome,
+    Params,
     Plan,
     Risk,
     Step,
@@ -42,8 +43,10 @@ from ..protocol import (
 from ..registry import register
 
 
-class DatabaseAccessParams(AccessParams):
+class DatabaseAccessParams(Params):
     """How long; what it may do is what the role says."""
+
+    minutes: Minutes = USUAL
 
 
 @register

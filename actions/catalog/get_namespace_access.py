@@ -18,7 +18,7 @@ from ..access import (
     BY_ITSELF,
     DEADLINE,
     USUAL,
-    AccessParams,
+    Minutes,
     beside_the_work_on_it,
     ends,
     lapses,
@@ -37,6 +37,7 @@ from ..protocol import (
     Line,
     Option,
     Outcome,
+    Params,
     Plan,
     Risk,
     Step,
@@ -61,9 +62,10 @@ SHOWN = ("roleRef.name", "subjects[", "metadata.annotations", "metadata.name")
 DRY = "00000000-0000-0000-0000-000000000000"
 
 
-class NamespaceAccessParams(AccessParams):
+class NamespaceAccessParams(Params):
     role: str = Field(max_length=253, title="What you want to do", json_schema_extra={"widget": "choice"})
     identity: Literal["token", "own"] = Field("token", title="As whom", json_schema_extra={"widget": "choice"})
+    minutes: Minutes = USUAL
 
 
 @register
@@ -121,7 +123,7 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
             numbers={"minutes": params.minutes, "own_identity": int(own), "objects": 1 if own else 2, "percent": 0},
             impact=(
                 Impact("Role", role.title, "; ".join(map(str, role.rules)) + "."),
-                *(Impact("Reaches further", "than its name says", worry, worry=True) for worry in role.worries),
+                *(Impact("Reaches", "further than it looks", worry, worry=True) for worry in role.worries),
                 lapses(_how_it_ends(own), params.minutes),
                 _present(namespace, world),
             ),
@@ -163,19 +165,17 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
         if not own and access.account(namespace, name) is None:
             return Verdict(Outcome.FAILED, f"The account {name} is gone. Somebody has removed it.")
         subject = Subject(world.person.user) if own else account_subject(namespace, name)
-        refused = [
-            what for what, allowed in reviews(role_named(binding.role, world), subject, namespace, world) if not allowed
-        ]
-        if refused:
+        try:
+            asked = reviews(role_named(binding.role, world), subject, namespace, world)
+        except CannotPlan as unfit:
+            return Verdict(Outcome.FAILED, str(unfit))
+        if refused := [what for what, allowed in asked if not allowed]:
             return Verdict(Outcome.WAIT, f"The cluster does not allow it yet: {', '.join(refused)}.")
         if not own and access.allows(subject, namespace, "get", "secrets"):
             return Verdict(Outcome.FAILED, "The account can read secrets, by a right that did not come from here.")
-        evidence = {
-            "allowed": "; ".join(
-                what for what, _ in reviews(role_named(binding.role, world), subject, namespace, world)
-            )
-        }
-        return Verdict(Outcome.OK, f"The cluster says that {subject.user} may now do this in {namespace}.", evidence)
+        secrets = "" if own else ", and secrets are out of reach"
+        evidence = {"allowed": "; ".join(what for what, _ in asked), "to": subject.user}
+        return Verdict(Outcome.OK, f"The cluster allows it in {namespace}{secrets}.", evidence)
 
     def verify_revert(self, plan: Plan, world: World) -> Verdict:
         return both_gone(plan.target.ref.namespace, name_of(world.current_run.id), world)
@@ -219,12 +219,16 @@ def _changes(namespace: str, role: RoleSeen, own: bool, minutes: int, world: Wor
 
 def _lines(given: GivenSeen, name: str, minutes: int) -> tuple[Line, ...]:
     when = f"{length(minutes)} after it begins"
-    told = {path: text.replace(name, NAME).replace(DRY, "(the run's mark)") for path, text in given.fields.items()}
+    told = {_named(path, name): _named(text, name) for path, text in given.fields.items()}
     return tuple(
         Line(path, "", when if path.endswith("ends-at") else text)
         for path, text in sorted(told.items())
         if path.startswith(SHOWN) and not path.endswith(("apiGroup", ".namespace"))
     )
+
+
+def _named(text: str, name: str) -> str:
+    return text.replace(name, NAME).replace(DRY, "(the run's mark)")
 
 
 def _eject(namespace: str, role: RoleSeen, own: bool, world: World) -> tuple[str, ...]:

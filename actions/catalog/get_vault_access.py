@@ -17,7 +17,7 @@ from ..access import (
     BY_ITSELF,
     DEADLINE,
     USUAL,
-    AccessParams,
+    Minutes,
     beside_the_work_on_it,
     lapses,
     length,
@@ -34,6 +34,7 @@ from ..protocol import (
     Line,
     Option,
     Outcome,
+    Params,
     Plan,
     Risk,
     Step,
@@ -45,8 +46,9 @@ from ..protocol import (
 from ..registry import register
 
 
-class VaultAccessParams(AccessParams):
+class VaultAccessParams(Params):
     policy: str = Field(max_length=128, title="What you want to do", json_schema_extra={"widget": "choice"})
+    minutes: Minutes = USUAL
 
 
 @register
