@@ -200,7 +200,8 @@ def _find(target: Target, seen: WorkloadSeen, world: World) -> Found:
             f"{vague[0]} runs {short(there[vague[0]])} in {source.environment}, and its pods do not agree on a digest. A tag can mean "
             "another image tomorrow, so deploy it there by digest, or wait until its rollout is done."
         )
-    images = {name: there[name] for name, image in same.items() if digest(there[name]) not in ("", digest(image))}
+    here = proof(seen, world.cluster.pods_of(seen))["images"]
+    images = {name: there[name] for name in same if digest(there[name]) not in ("", digest(here[name]))}
     if not images:
         raise CannotPlan(
             f"It runs the same here as in {source.environment} already: {_named({n: there[n] for n in same})}."

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from actions import admission, execution, services
@@ -17,7 +18,7 @@ from inventory.models import Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
-from tests.contract.test_crashes import settled, taken
+from tests.contract.test_crashes import intended, settled, taken
 
 REPOSITORY = "registry.example/shop/checkout"
 DIGEST = f"{REPOSITORY}@sha256:{'a' * 64}"
@@ -207,6 +208,23 @@ def test_whoever_takes_over_between_the_text_and_the_restart_does_each_once(
     assert work_off(request).state == ExecutionState.SUCCEEDED
     ours = [each for each in shop.namespace.effects() if each["objectRef"]["name"] == configured.name]
     assert [each["objectRef"]["resource"] for each in ours] == ["configmaps", "deployments"]
+
+
+def test_a_text_that_may_not_have_been_written_is_taken_back_so_that_it_cannot_be_written_late(
+    shop: Shop, people: People, configured: Workload
+) -> None:
+    """It got no answer and had not happened yet when it was cancelled. What was on its way meets another version."""
+    old = text(shop, configured)
+    version = shop.namespace.get("configmap", configured.name)["metadata"]["resourceVersion"]
+    passage = {"entry": f"{configured.name}/app.yaml", "find": "level: info", "replace": "level: debug"}
+    request = asks(people.mira, "patch-config", configured, **passage)
+    intended(taken(request))
+    services.cancel(actor=people.mira, request=fresh(request))
+    Execution.objects.filter(request=request).update(lease_until=timezone.now())
+    assert work_off(request).state == ExecutionState.REVERTED
+    assert text(shop, configured) == old
+    assert shop.namespace.get("configmap", configured.name)["metadata"]["resourceVersion"] != version
+    assert seen(shop, configured).restarted_at is None
 
 
 def test_a_text_that_its_reader_falls_over_is_put_back(shop: Shop, people: People, configured: Workload) -> None:

@@ -1,14 +1,16 @@
 """What was seen to run well in staging goes to production, by its digest; and what a roll back knows of the revisions it offers."""
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 
-from actions import services
+from actions import admission, services
 from actions.admission import Preview
 from actions.errors import CannotPlanNow, Denied
+from actions.models import Verified
 from actions.planning import defaults_for, options_for, world_for
 from actions.plans import Option
 from actions.registry import action_named
@@ -101,10 +103,29 @@ def test_nothing_unverified_goes_to_production_by_the_shipped_policy(
         asks(people.mira, "promote-image", checkout[1], unverified=True)
 
 
-def test_a_tag_is_not_promoted(shop: Shop, people: People, staging: Namespace) -> None:
+def test_a_tag_goes_to_production_as_the_digest_that_the_machines_pulled(
+    shop: Shop, people: People, staging: Namespace
+) -> None:
     deployed(staging, f"{REPOSITORY}:2")
     deployed(shop.namespace, OLD)
+    before = shop.at(staging).knows("checkout", environment=shop.staging)
+    assert work_off(asks(people.mira, "restart-workload", before)).state == ExecutionState.SUCCEEDED
+
+    request = asks(people.mira, "promote-image", shop.knows("checkout"))
+
+    digest = hashlib.sha256(f"{REPOSITORY}:2".encode()).hexdigest()  # what the sandbox's machines say, see stages.yaml
+    assert Verified.objects.get(workload=before).images["app"] == f"{REPOSITORY}@sha256:{digest}"
+    [line] = admission.stored_plan(request).changes[0].lines
+    assert (line.before, line.after) == (OLD, f"{REPOSITORY}@sha256:{digest}")
+
+
+def test_what_the_machines_do_not_agree_on_is_not_promoted(shop: Shop, people: People, staging: Namespace) -> None:
+    deployed(staging, f"{REPOSITORY}:2")
+    deployed(shop.namespace, OLD)
+    staging.kubectl("scale", "deployment/checkout", "--replicas=0")
+    staging.roll_out("deployment", "checkout")
     shop.at(staging).knows("checkout", environment=shop.staging)
+    eventually(lambda: not staging.kubectl("get", "pods", "-l", "app.kubernetes.io/name=checkout", "-o", "name"))
     with pytest.raises(CannotPlanNow, match="app runs checkout:2 in staging, and its pods do not agree on a digest"):
         asks(people.mira, "promote-image", shop.knows("checkout"), unverified=True)
 
