@@ -24,7 +24,7 @@ from sandbox.state import State, write_private
 HERE = Path(__file__).parent
 WORLD = HERE / "world"
 DEPLOYED = HERE.parent / "deploy" / "kubernetes"
-ROLES = ("rbac.yaml", "nodes.yaml", "access-roles.yaml", "access-limits.yaml", "gitops.yaml")
+ROLES = ("rbac.yaml", "nodes.yaml", "access-roles.yaml", "access-limits.yaml", "gitops.yaml", "synced-secrets.yaml")
 NAME = "sandbox"
 LOGS_SPAN = timedelta(minutes=30)
 TOKEN_SECONDS = 30 * 24 * 3600

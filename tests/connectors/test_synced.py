@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.errors import Conflict, InvalidName, ReadOnly
+from connectors.errors import Conflict, ConnectorError, InvalidName, ReadOnly
 from connectors.kubernetes import ClusterConfig, Identity, KubernetesCluster, external_secrets, vault_secrets
-from connectors.kubernetes.resources import RESOURCES, Resource
+from connectors.kubernetes.resources import RESOURCES, Resource, single
 from connectors.kubernetes.synced import SyncedSeen, TakenSeen
+from connectors.kubernetes.transport import Transport
+from connectors.kubernetes.writing import impersonation
 from tests.cluster import Namespace, eventually, made_namespace
 
 CRDS = Path(__file__).with_name("vault_secrets_crds.yaml")
@@ -277,3 +279,20 @@ def test_where_no_operator_is_installed_nothing_is_synced(cluster, vso, stripe, 
         unknown = RESOURCES[kind].api.rpartition("/")[0] + "/v9"  # which no server has
         monkeypatch.setitem(RESOURCES, kind, Resource(unknown, RESOURCES[kind].plural))
     assert cluster.synced_secrets(vso.name) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"path": "platform/edge-proxy/tls"}},
+        {"metadata": {"labels": {"team": "mine"}}},
+        {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": STAMP}}},
+        {"metadata": {"finalizers": ["example.com/stay"]}},
+    ],
+)
+def test_nothing_else_of_it_can_be_changed_in_a_persons_name(endpoints, vso, stripe, change):
+    transport = Transport("sandbox", ClusterConfig(endpoints.kubeconfig_portal))
+    path = single(stripe.ref.kind, stripe.ref.namespace, stripe.ref.name)
+    with pytest.raises(ConnectorError) as refused:
+        transport.merge(path, change, dict, headers=impersonation(MIRA), query=(), what=str(stripe.ref), who="mira")
+    assert "Afterdeck changes nothing of a synced Secret" in refused.value.detail
