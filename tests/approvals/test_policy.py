@@ -43,7 +43,7 @@ STAGING = EnvironmentFacts("staging", 1)
 GUEST = replace(OWNER.actor, name="Leila", is_owner=False)
 OWNED = replace(OWNER.target, self_heals=True)
 STRANGER = replace(GUEST, may_ask=False)
-ADMIN = replace(STRANGER, is_admin=True)
+ADMIN = replace(GUEST, is_admin=True)
 NODE = TargetFacts("node", "cluster-sandbox", "platform", 1, "", self_heals=False)
 UNDO = ContextFacts(undo_of_succeeded=True, undo_by_requester=True, hours_since_original=24.0)
 
