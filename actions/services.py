@@ -29,7 +29,7 @@ from .planning import make_plan, read_params, world_for
 from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
 from .ruling import rule
-from .states import ENDED, WITHOUT_EFFECT, ExecutionState, RequestState
+from .states import ENDED, WITHOUT_EFFECT, ExecutionState, GrantState, RequestState
 
 MAX_REASON = 2000
 MAX_KEY = 64
@@ -243,8 +243,12 @@ def undo_of(request: Request) -> Ending:
     under_way = request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED])
     if under_way.exclude(execution__state__in=WITHOUT_EFFECT).exists():
         raise TooLate("This is being undone, or was undone already.")
-    if Grant.objects.filter(request=request).exists():
-        raise TooLate("This ends by itself. To end it now, give it back.")
+    if (grant := Grant.objects.filter(request=request).first()) is not None:
+        raise TooLate(
+            "It was for a while, and that is over."
+            if grant.state == GrantState.ENDED
+            else "This ends by itself. To end it now, give it back."
+        )
     return Ending(plan.undo_action or plan.action, plan.undo)
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from actions import claiming, execution, grants, services, verification
 from actions.errors import CannotPlanNow, TooLate
+from actions.lifecycle import Lost
 from actions.models import Execution, Grant, Request
 from actions.plans import Plan, Target, TargetKind, plan_from
 from actions.services import undo_of
@@ -148,6 +150,17 @@ def test_two_that_end_in_the_same_moment_do_not_leave_it_to_each_other(
     assert replicas(namespace) == 2
 
 
+def test_an_end_that_counts_on_another_is_looked_at_again_when_that_one_is_over(
+    target: Workload, people: People
+) -> None:
+    """Between the look and the request there is a plan to make, which takes long enough for the other one's time to run out."""
+    older, younger = begins(people, target, replicas=4), begins(people, target, replicas=6)
+    seen = grants._others(younger)
+    Grant.objects.filter(pk=older.pk).update(ends_at=timezone.now())
+    with pytest.raises(Lost), transaction.atomic():
+        grants._unmoved(younger, seen)
+
+
 def test_the_bounds_of_an_autoscaler_go_back_too(shop: Shop, people: People, namespace: Namespace) -> None:
     namespace.apply(workload("scaled", replicas=2), autoscaler("scaled", least=2, most=3))
     namespace.roll_out("deployment", "scaled")
@@ -212,6 +225,8 @@ def test_it_is_given_back_before_its_time_and_once_only(target: Workload, people
         grants.give_back(actor=people.mira, grant=grant)
     assert work_off(Request.objects.get(ends=grant)).state == ExecutionState.SUCCEEDED
     assert replicas(namespace) == 2
+    with pytest.raises(TooLate, match="that is over"):
+        undo_of(fresh(grant.request))
 
 
 def test_an_end_waits_for_a_run_on_top_of_it_that_may_yet_fail(
