@@ -21,7 +21,9 @@ class PortalConfig(AppConfig):
                     for name, c in configuration.clusters.items()
                 },
                 "vault": {
-                    name: VaultConfig(v.address, v.token_file, v.role_id_file, v.secret_id_file, v.read_only, v.address_for_people)
+                    name: VaultConfig(
+                        v.address, v.token_file, v.role_id_file, v.secret_id_file, v.read_only, v.address_for_people
+                    )
                     for name, v in configuration.vaults.items()
                 },
             }

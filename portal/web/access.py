@@ -24,8 +24,8 @@ from actions.registry import title_of
 from inventory import queries as inventory
 from inventory.models import Person
 
-from .action import address_of
 from .door import signed_in
+from .goals import address_of
 
 SOON = 15 * 60
 """Seconds before its end from which a grant says that it ends soon."""

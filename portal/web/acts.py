@@ -14,7 +14,7 @@ from actions.targets import Row, environment_of, kind_of, object_kind, service_o
 from approvals.facts import Effect, Ruling
 from inventory.models import Environment, Person, Secret, Workload
 
-from .action import address_of
+from .goals import address_of
 
 
 @dataclass(frozen=True)

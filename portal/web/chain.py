@@ -23,9 +23,10 @@ from actions.targets import Row
 from inventory.models import Person, Workload
 
 from . import fields
-from .action import ENTRANCE, Goal, NotLookedAt, Panel, earlier_of, goal_of, panel_of
+from .action import ENTRANCE, NotLookedAt, Panel, panel_of
 from .door import signed_in
 from .drafts import DIGEST_LENGTH, Draft
+from .goals import Goal, earlier_of, goal_of
 
 CHAIN = "chain"
 GROUPS = (

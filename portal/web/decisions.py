@@ -17,7 +17,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import progress
-from .action import address_of
+from .goals import address_of
 from .words import moment, people, span
 
 R, E = RequestState, ExecutionState

@@ -89,6 +89,15 @@ def proposes(params: type[Params]) -> bool:
     return any(schema.get("widget") == "choice" or schema.get("proposed") for schema in _properties(params).values())
 
 
+def to_be_written(params: type[Params], shown: Mapping[str, Any]) -> bool:
+    """Whether a form that wants something written has nothing yet: then what is missing is no mistake."""
+    wanted = [
+        name for name, schema in _properties(params).items()
+        if _widget(schema) in ("text", "area") and not schema.get("advanced") and name in shown
+    ]  # fmt: skip
+    return bool(wanted) and not any(str(shown[name]).strip() for name in wanted)
+
+
 def plain(problem: str) -> str:
     """A validator's message as a sentence."""
     for pattern, words in PLAIN:

@@ -9,7 +9,7 @@ from django.urls import reverse
 from actions.models import Request
 from actions.states import RequestState
 from inventory.models import Cluster, Workload
-from portal.web.action import address_of
+from portal.web.goals import address_of
 from tests.characters import People, Shop, asks, work_off
 from tests.cluster import Namespace, workload
 from tests.portal.web.conftest import SignedIn

@@ -11,7 +11,7 @@ from actions.models import Request
 from actions.states import ExecutionState
 from connectors.kubernetes import KubernetesCluster
 from inventory.models import Service, Workload
-from portal.web.action import address_of
+from portal.web.goals import address_of
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, work_off
 from tests.cluster import Namespace, made_namespace, workload

@@ -7,7 +7,6 @@ from portal.web.palette import marked, read
 from tests.characters import People
 from tests.portal.web.conftest import SignedIn, Town
 
-
 KNOWN = [action_named(each) for each in ("resize-workload", "restart-workload", "rollback-workload")]
 
 

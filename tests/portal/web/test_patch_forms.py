@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from actions.models import Request
 from inventory.models import Workload
-from portal.web.action import address_of
+from portal.web.goals import address_of
 from tests.characters import People, Shop, work_off
 from tests.cluster import Namespace, workload
 from tests.portal.web.conftest import SignedIn
