@@ -17,6 +17,7 @@ from django.utils import timezone
 from actions import claiming, execution, services
 from actions.models import Execution, Request
 from actions.states import ENDED, ExecutionState
+from actions.targets import Row
 from connectors.kubernetes import KubernetesCluster
 from inventory.models import Cluster, Environment, Person, Service, Team, Workload
 from tests.cluster import Namespace, eventually
@@ -105,9 +106,9 @@ class Shop:
         )  # fmt: skip
 
 
-def asks(person: Person, action: str, workload: Workload, reason: str = "The pool is stuck.", **params: Any) -> Request:
+def asks(person: Person, action: str, target: Row, reason: str = "The pool is stuck.", **params: Any) -> Request:
     return services.submit(
-        actor=person, action=action, target=workload.pk, params=params, reason=reason, entrance="test"
+        actor=person, action=action, target=target.pk, params=params, reason=reason, entrance="test"
     )
 
 

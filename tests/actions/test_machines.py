@@ -8,10 +8,14 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from actions import claiming, execution, services
+from actions import admission, claiming, execution, journal, services
 from actions.errors import CannotPlanNow, Denied, NotFound
-from actions.models import Execution, Request
+from actions.models import Execution, JournalEntry, Request
+from actions.planning import world_for
+from actions.protocol import Run
+from actions.registry import action_named
 from actions.states import ExecutionState
+from audit.events import SYSTEM
 from inventory import nodes as inventory_nodes
 from inventory.models import Cluster, Node, Service
 from sandbox.stack import Endpoints
@@ -98,6 +102,28 @@ def test_a_drain_waits_for_the_budget_and_leaves_what_belongs_to_the_node(
     assert undone.action == "uncordon-node"
     assert work_off(undone).state == ExecutionState.SUCCEEDED
     machine.namespace.roll_out("deployment", "app")
+
+
+def test_whoever_takes_a_drain_over_cordons_once_and_evicts_each_pod_once(
+    people: People, node: Node, machine: Machine
+) -> None:
+    """The worker was gone after the cordon, and after the first of two evictions, before it could write either down."""
+    effects = len(machine.namespace.effects())
+    request = asks(people.kofi, "drain-node", node)
+    run = claiming.claim()
+    assert run is not None
+    assert claiming.start(run)
+    plan, action = admission.stored_plan(request), action_named("drain-node")
+    world = world_for(plan.target, people.kofi, Run(str(run.mark), run.stamp))
+    journal.intend(run, JournalEntry.Phase.APPLY, plan.steps[0], actor=SYSTEM)
+    action.apply(plan.steps[0], plan, world)
+    first = next(each for each in world.cluster.nodes.pods(machine.name) if each.pod.owner_kind == "ReplicaSet")
+    world.cluster.evict(first.pod.ref, as_=world.person)
+    Execution.objects.filter(pk=run.pk).update(lease_until=None)
+
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+
+    assert [each["verb"] for each in machine.namespace.effects()[effects:]] == ["patch", "create", "create"]
 
 
 def test_a_drain_that_does_not_get_there_lets_the_node_take_pods_again(

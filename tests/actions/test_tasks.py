@@ -1,16 +1,19 @@
 """Tasks from asking to their log: done, failed, stopped, refused; and CronJobs run, suspended and resumed."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from actions import admission, claiming, execution, journal, services
+from actions import admission, claiming, execution, journal, lifecycle, services
 from actions.errors import BadParams, CannotPlanNow, NotFound, TooLate
 from actions.models import Execution, JournalEntry, Request, RunLog
+from actions.planning import world_for
+from actions.protocol import Run, Step
+from actions.registry import action_named
 from actions.states import ExecutionState, RequestState
 from audit import queries
 from audit.events import SYSTEM
@@ -124,8 +127,7 @@ def test_a_start_that_nobody_answered_cannot_come_late_once_it_was_stopped(
     from_the_wire = job_name("late", str(Execution.objects.get(request=request).mark))
     run = claiming.claim()
     assert run is not None
-    assert claiming.start(run)
-    _intended(run)
+    begun(run)
 
     services.cancel(actor=people.mira, request=fresh(request))
     Execution.objects.filter(pk=run.pk).update(lease_until=None)
@@ -137,8 +139,53 @@ def test_a_start_that_nobody_answered_cannot_come_late_once_it_was_stopped(
     assert from_the_wire not in namespace.kubectl("get", "pods", "-o", "name")
 
 
-def _intended(run: Execution) -> None:
-    journal.intend(run, JournalEntry.Phase.APPLY, admission.stored_plan(run.request).steps[0], actor=SYSTEM)
+def begun(run: Execution) -> JournalEntry:
+    assert claiming.start(run)
+    return journal.intend(run, JournalEntry.Phase.APPLY, admission.stored_plan(run.request).steps[0], actor=SYSTEM)
+
+
+def happened(run: Execution) -> None:
+    begun(run)
+    _do(run, admission.stored_plan(run.request).steps[0])
+
+
+def stopping(run: Execution) -> None:
+    """And the Job is gone already, but nobody has written that down."""
+    entry, plan = begun(run), admission.stored_plan(run.request)
+    done = dict(_do(run, plan.steps[0]))
+    journal.settle(run, entry, JournalEntry.Status.DONE, actor=SYSTEM, detail="", evidence=done)
+    lifecycle.move(run, to=ExecutionState.REVERTING, actor=SYSTEM, summary="", changes={"cause": "Taken back."})
+    journal.intend(run, JournalEntry.Phase.REVERT, plan.revert[0], actor=SYSTEM)
+    _do(run, plan.revert[0])
+
+
+def _do(run: Execution, step: Step) -> Mapping[str, str | int]:
+    plan = admission.stored_plan(run.request)
+    world = world_for(
+        plan.target, run.request.requester, Run(str(run.mark), run.stamp, evidence=journal.evidence_of(run))
+    )
+    return action_named(plan.action).apply(step, plan, world)
+
+
+@pytest.mark.parametrize(
+    ("point", "state"),
+    [(begun, ExecutionState.SUCCEEDED), (happened, ExecutionState.SUCCEEDED), (stopping, ExecutionState.REVERTED)],
+)
+def test_whoever_takes_over_starts_and_stops_it_once(
+    people: People, staging: Workload, namespace: Namespace, point: Callable[[Execution], object], state: ExecutionState
+) -> None:
+    namespace.apply(task_template("once"))
+    effects = len(namespace.effects())
+    request = asks(people.mira, "run-task", staging, template="once")
+    run = claiming.claim()
+    assert run is not None
+    point(run)
+    Execution.objects.filter(pk=run.pk).update(lease_until=None)
+
+    assert work_off(request).state == state
+
+    verbs = [each["verb"] for each in namespace.effects()[effects:]]
+    assert verbs == (["create"] if state == ExecutionState.SUCCEEDED else ["create", "delete"])
 
 
 def test_a_name_that_somebody_else_took_is_theirs(people: People, staging: Workload, namespace: Namespace) -> None:
