@@ -14,6 +14,7 @@ handler500 = "portal.web.errors.server_error"
 urlpatterns = [
     path("", include("portal.web.home")),
     path("", include("portal.web.services")),
+    path("", include("portal.web.suspended")),
     path("", include("portal.web.chain")),  # before the form that fits any action
     path("", include("portal.web.action")),
     path("", include("portal.web.requests")),

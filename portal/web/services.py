@@ -28,6 +28,7 @@ from .acts import Acts, acts_on, places_of
 from .board import Cell, board_of, cell_of, run_on
 from .changes import changes_of
 from .door import signed_in
+from .suspended import suspended_among
 
 PAGE = 50
 LINK_ICONS = {"runbook": "book-2", "dashboard": "chart-line", "repository": "git-branch", "argo cd": "refresh"}
@@ -122,6 +123,7 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "seen_at": min((workload.seen_at for workload in workloads), default=None),
         "places": places,
         "place": next((place for place in places if place.environment == chosen), None),
+        "suspended": suspended_among([each for each in workloads if each.environment == chosen]),
         "changes": changes,
         "secrets": [_age(secret, now, _acts(person, secret, found, now)) for secret in inventory.secrets_of(found)],
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
