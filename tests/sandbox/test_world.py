@@ -2,6 +2,9 @@
 
 import json
 
+from actions.task_templates import Task
+from connectors.kubernetes import ObjectRef
+from connectors.kubernetes.jobs import TaskTemplateSeen
 from sandbox import manifests
 from sandbox.kubernetes import WORLD
 
@@ -48,3 +51,15 @@ def test_the_world_has_one_of_everything_that_is_hard() -> None:
     assert any(not name.isascii() for name in names)
     assert max(map(len, components)) > 40
     assert len(components) >= 15
+
+
+def test_every_task_can_be_used_as_it_is() -> None:
+    tasks = [manifest for manifest in world if manifest["kind"] == "PodTemplate"]
+    assert tasks
+    for manifest in tasks:
+        metadata = manifest["metadata"]
+        ref = ObjectRef("PodTemplate", metadata["namespace"], metadata["name"], "uid")
+        seen = TaskTemplateSeen(ref, metadata["labels"], metadata["annotations"], "", (), (), manifest["template"])
+        task = Task(seen)
+        assert task.values.model_validate_strings(task.defaults)
+        assert metadata["labels"]["app.kubernetes.io/name"] in {each["metadata"]["name"] for each in workloads}
