@@ -12,8 +12,6 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from connectors.errors import Missing
-from connectors.kubernetes import KubernetesCluster
-from connectors.kubernetes.synced import SyncedSeen
 from connectors.postgres import address_of
 from connectors.vault.seen import DYNAMIC_ROLE, KV, STATIC_ROLE, SecretSeen
 
@@ -35,8 +33,8 @@ from ..protocol import (
     World,
 )
 from ..registry import register
-from ..rotation import consumers, keyvalue, roles, syncing, words
-from ..rotation.consumers import Consumer
+from ..rotation import affected, consumers, copying, keyvalue, roles, syncing, words
+from ..rotation.affected import Affected
 from ..rotation.values import GENERATORS, Evidence
 
 DEADLINE = timedelta(minutes=10)
@@ -48,6 +46,7 @@ APPLY: dict[str, Callable[[Step, Plan, World], Evidence]] = {
     "check": roles.check,
     "rotate": roles.rotate,
     "sync": syncing.sync,
+    "copy": copying.copy,
     "restart": consumers.restart,
     "prove": consumers.prove,
     "destroy": keyvalue.destroy,
@@ -132,140 +131,110 @@ class RotateSecret(Action[RotateParams]):
         seen = _read(target, world)
         if not world.vault.can_rotate():
             raise CannotPlan(words.CANNOT_ROTATE.format(vault=target.vault))
-        readers = consumers.consumers_of(target, world)
-        for each in readers:
-            _dry_run(each, world)
-        secret = f"{target.ref.namespace}/{target.ref.name}"
-        copies = syncing.synced_from(secret, ((each.cluster, each.ref.namespace) for each in readers), world)
         make = {KV: self._plan_kv, STATIC_ROLE: self._plan_static, DYNAMIC_ROLE: self._plan_dynamic}[seen.kind]
-        return make(target, params, world, seen, readers, copies)
+        return make(target, params, world, seen, affected.look(target, world))
 
-    def _plan_kv(
-        self, target: Target, params: RotateParams, world: World, seen: SecretSeen, readers: list[Consumer],
-        copies: list[tuple[str, SyncedSeen]],
-    ) -> Plan:  # fmt: skip
-        keys, old = _keys(target, params, world), seen.version or 0
+    def _plan_kv(self, target: Target, params: RotateParams, world: World, seen: SecretSeen, on: Affected) -> Plan:
+        there, old = world.vault.keys_of(target.ref.namespace, target.ref.name), seen.version or 0
+        keys = _keys(there, params)
         _refuse_kv(seen, params)
         written: dict[str, str | int | bool | None] = {
             "keys": ",".join(keys), "from": old, "source": params.source,
-            "generator": params.generator if params.source == "generate" else "", 
+            "generator": params.generator if params.source == "generate" else "",
             "version": params.version if params.source == "earlier" else None,
         }  # fmt: skip
-        at = address_of(seen.login) if {"username", "password"} <= set(_all_keys(target, world)) else None
-        restarts = consumers.restart_steps(readers, wait=params.order != "together")
+        at = address_of(seen.login) if {"username", "password"} <= set(there) else None
+        spread = affected.steps(on, params.order, old + 1)
         steps = [Step("write", f"Write version {old + 1} of {target.ref.name}", "write", written)]
         if at is not None:
             steps.append(Step("log-in", f"Log in to {at} with it", "log-in", {"at": at.url, "version": old + 1}))
-        steps += [
-            *syncing.steps_for(copies),
-            *restarts,
-            Step("prove", "Prove that all who read it run with the new one", "prove"),
-        ]
+        steps += spread
         if params.revoke_old:
             steps.append(Step("destroy", f"Destroy version {old}", "destroy", {"version": old}, final=True))
         put_back = Step("put-back", f"Write the value of version {old} again", "put-back", written, undoes="write")
         undo = {"source": "earlier", "version": old, "keys": ",".join(keys), "order": params.order, "revoke_old": False}
+        value, gone = words.NEW_VALUE[params.source].format(version=params.version), words.DESTROYED.format(version=old)
         return self._assemble(
-            target, params, world, readers, copies,
+            target, params, world, on,
             summary=f"Rotate {target.ref.name}, version {old} to {old + 1}",
             preconditions={"version": old},
             changed=(
                 Line("version", str(old), str(old + 1)),
-                *(Line(f"data.{key}", "not read", words.NEW_VALUE[params.source].format(version=params.version)) for key in keys),
+                *(Line(f"data.{key}", "not read", value) for key in keys),
                 *([Line(f"version {old}", "kept", "destroyed")] if params.revoke_old else []),
             ),
             steps=steps,
-            revert=(put_back, *syncing.steps_for(copies, back=True), *consumers.way_back(restarts)),
-            no_revert=words.DESTROYED.format(version=old) if params.revoke_old else "",
+            revert=(put_back, *affected.way_back(on, spread, old)),
+            no_revert=gone if params.revoke_old else "",
             undo=None if params.revoke_old else undo,
-            no_undo=words.DESTROYED.format(version=old) if params.revoke_old else "",
+            no_undo=gone if params.revoke_old else "",
             irreversible=(f"Version {old} is destroyed in the end: nobody can read it again.",) if params.revoke_old else (),
             eject=words.eject_kv(target, keys, old, params.revoke_old),
             impact=(words.login_of_kv(at), *words.age(seen)),
         )  # fmt: skip
 
-    def _plan_static(
-        self, target: Target, params: RotateParams, world: World, seen: SecretSeen, readers: list[Consumer],
-        copies: list[tuple[str, SyncedSeen]],
-    ) -> Plan:  # fmt: skip
+    def _plan_static(self, target: Target, params: RotateParams, world: World, seen: SecretSeen, on: Affected) -> Plan:
         last, at = roles.last_rotation(seen), world.vault.database_of(target.ref.namespace, seen.connection)
-        restarts = consumers.restart_steps(readers, wait=params.order != "together")
         return self._assemble(
-            target, params, world, readers, copies,
+            target, params, world, on,
             summary=f"Rotate the password of {seen.username} ({target.ref.name})",
             preconditions={"last rotation": last, "user": seen.username},
             changed=(Line("password", "not read", "made by the vault"), Line("last rotation", last, words.AT_RUN)),
             steps=[
                 Step("check", f"Log in as {seen.username} with the present password", "check", {"last": last}),
                 Step("rotate", "Change the password, and see that only the new one logs in", "rotate", {"last": last}, final=True),
-                *syncing.steps_for(copies), *restarts, Step("prove", "Prove that all who read it run with the new one", "prove"),
+                *affected.steps(on, params.order),
             ],
             revert=(),
             no_revert=words.ONE_PASSWORD,
             undo=None, no_undo=words.ONE_PASSWORD, irreversible=(words.ONE_PASSWORD,),
             eject=words.eject_static(target),
-            impact=(*words.gap(readers), words.login_of_role(at, words.ONE_LOGS_IN), *words.age(seen)),
+            impact=(*words.gap(on), words.login_of_role(at, words.ONE_LOGS_IN), *words.age(seen)),
         )  # fmt: skip
 
-    def _plan_dynamic(
-        self, target: Target, params: RotateParams, world: World, seen: SecretSeen, readers: list[Consumer],
-        copies: list[tuple[str, SyncedSeen]],
-    ) -> Plan:  # fmt: skip
+    def _plan_dynamic(self, target: Target, params: RotateParams, world: World, seen: SecretSeen, on: Affected) -> Plan:
         leases = len(world.vault.lease_ids(target.ref.namespace, target.ref.name))
         at = world.vault.database_of(target.ref.namespace, seen.connection)
-        restarts = consumers.restart_steps(readers, wait=params.order != "together")
-        steps = [
-            *syncing.steps_for(copies),
-            *restarts,
-            Step("prove", "Prove that all who read it started anew", "prove"),
-        ]
-        if params.revoke_old:
-            steps.append(
-                Step("revoke", "End the leases of before, and see that their users are gone", "revoke", final=True)
-            )
+        spread = affected.steps(on, params.order)
+        end = Step("revoke", "End the leases of before, and see that their users are gone", "revoke", final=True)
+        revert = affected.way_back(on, spread)
         return self._assemble(
-            target, params, world, readers, copies,
+            target, params, world, on,
             summary=f"Rotate the users of {target.ref.name}",
             preconditions={"database": seen.connection},
             changed=(Line("leases of before the run", "valid", "ended" if params.revoke_old else "left to run out"),),
-            steps=steps,
-            revert=consumers.way_back(restarts),
-            no_revert=words.DROPPED if params.revoke_old else "",
+            steps=[*spread, end] if params.revoke_old else spread,
+            revert=revert,
+            no_revert=words.DROPPED if params.revoke_old else "" if revert else words.NEW_USERS,
             undo=None, no_undo=words.NEW_USERS, irreversible=(words.DROPPED,) if params.revoke_old else (),
             eject=words.eject_dynamic(target, params.revoke_old),
             impact=(words.leases(leases, params.revoke_old), words.login_of_role(at, words.NEW_LOG_IN)),
         )  # fmt: skip
 
     def _assemble(
-        self, target: Target, params: RotateParams, world: World, readers: list[Consumer], copies: list[tuple[str, SyncedSeen]], *,
-        summary: str, preconditions: Mapping[str, str | int | bool | None], changed: tuple[Line, ...], steps: Sequence[Step],
+        self, target: Target, params: RotateParams, world: World, on: Affected, *, summary: str,
+        preconditions: Mapping[str, str | int | bool | None], changed: tuple[Line, ...], steps: Sequence[Step],
         revert: tuple[Step, ...], no_revert: str, undo: Mapping[str, Any] | None, no_undo: str, irreversible: tuple[str, ...],
         eject: tuple[str, ...], impact: tuple[Impact, ...],
     ) -> Plan:  # fmt: skip
-        restarted = [each for each in readers if each.restarts]
         return Plan(
             action=self.id,
             target=target,
             params=params.model_dump(mode="json"),
             summary=summary,
             preconditions=preconditions,
-            changes=(Change(target.label, changed), *words.changes(restarted, copies)),
+            changes=(Change(target.label, changed), *words.changes(on)),
             steps=tuple(steps),
             revert=revert,
             no_revert=no_revert,
             undo=undo,
             no_undo=no_undo,
             irreversible=irreversible,
-            eject=(*eject, *words.eject_consumers(restarted, copies)),
+            eject=(*eject, *words.eject_consumers(on)),
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
-            numbers=words.numbers(readers),
-            impact=(
-                words.readers(readers, params.order),
-                words.copied(copies),
-                *impact,
-                *words.other_teams(readers),
-            ),
+            numbers=words.numbers(on),
+            impact=(words.readers(on, params.order), words.copied(on), *impact, *words.other_teams(on)),
         )
 
     def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
@@ -318,13 +287,8 @@ def _refuse_kv(seen: SecretSeen, params: RotateParams) -> None:
         raise CannotPlan(f"Version {params.version} is the current one, or cannot be read any more. Choose another.")
 
 
-def _all_keys(target: Target, world: World) -> list[str]:
-    return world.vault.keys_of(target.ref.namespace, target.ref.name)
-
-
-def _keys(target: Target, params: RotateParams, world: World) -> list[str]:
-    there = _all_keys(target, world)
-    asked = list(dict.fromkeys(filter(None, (key.strip() for key in params.keys.split(","))))) or there
+def _keys(there: Sequence[str], params: RotateParams) -> list[str]:
+    asked = list(dict.fromkeys(filter(None, (key.strip() for key in params.keys.split(","))))) or list(there)
     if unknown := [key for key in asked if key not in there]:
         raise CannotPlan(f"It has no key {unknown[0][:100]!r}. It has: {', '.join(there)}.")
     if not asked:
@@ -334,13 +298,3 @@ def _keys(target: Target, params: RotateParams, world: World) -> list[str]:
             f"The key {odd[0][:100]!r} contains a comma, which separates keys here. Rotate it in the vault."
         )
     return sorted(asked)
-
-
-def _dry_run(consumer: Consumer, world: World) -> None:
-    """The server says now whether it would let this person restart it. Raises the connector's errors."""
-    if consumer.restarts and consumer.seen is not None:
-        cluster: KubernetesCluster = world.cluster_named(consumer.cluster)
-        cluster.restart(
-            consumer.seen.ref, as_=world.person, stamp=world.now.isoformat(timespec="seconds"), execution="plan",
-            seen=consumer.seen.resource_version, dry_run=True,
-        )  # fmt: skip

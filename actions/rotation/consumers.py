@@ -1,20 +1,21 @@
-"""Who reads a secret, and the steps that bring them to read it anew: restart, see that all of it is new, and back again.
+"""The steps that bring those who read a secret to read it anew: restart, see that all of it is new, and back again.
 
 Which template a consumer runs is its owner's business: a deployment between approval and run changes nothing here. What counts is
 that no pod is left that was made before the new version was there.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from connectors.errors import Conflict, Missing
 from connectors.kubernetes import KubernetesCluster, ObjectRef, PodSeen, WorkloadSeen
 from connectors.vault.seen import KV, VersionSeen
-from inventory import consumers as inventory
 
-from ..protocol import CannotPlan, NotYet, Outcome, Plan, Run, Step, StepFailed, Target, Verdict, World
-from ..workloads import HOPELESS, evict_stuck, refuse_without_rollouts, rolling, rollout_verdict
+from ..protocol import NotYet, Outcome, Plan, Run, Step, StepFailed, Verdict, World
+from ..workloads import evict_stuck, rolling, rollout_verdict
+from .copying import written_at
+from .readers import Consumer, read_reader, step_id
 from .syncing import copied_at
 from .values import Evidence
 
@@ -23,87 +24,23 @@ TOLERANCE = timedelta(seconds=2)
 """Between the clocks of a vault and a cluster."""
 
 
-@dataclass(frozen=True)
-class Consumer:
-    """A workload that says it reads the secret. `seen` is None of what has no pods of its own between its runs, such as a CronJob."""
-
-    cluster: str
-    ref: ObjectRef
-    environment: str
-    other_team: str
-    """Whose it is, if not the secret's owner's."""
-
-    seen: WorkloadSeen | None
-
-    @property
-    def name(self) -> str:
-        return f"{self.ref.namespace}/{self.ref.name}"
-
-    @property
-    def restarts(self) -> bool:
-        return self.seen is not None and self.seen.wanted > 0
-
-
-def consumers_of(target: Target, world: World) -> list[Consumer]:
-    """As they are now, the least critical first. What is gone reads nothing any more. Raises `CannotPlan` for what cannot be restarted."""
-    found = []
-    for row in inventory.readers_of(target.vault, target.ref.namespace, target.ref.name):
-        ref = ObjectRef(row.kind, row.namespace, row.name, row.uid)
-        other = inventory.is_others(row, target.service) and (row.service.team.slug if row.service.team else "nobody")
-        cluster = world.cluster_named(row.cluster.name)
-        try:
-            seen = _workload(cluster, ref)
-        except Missing:
-            continue
-        if seen is not None and seen.wanted > 0:
-            _refuse(seen, cluster)
-        found.append(Consumer(row.cluster.name, ref, row.environment.slug, other or "", seen))
-    return found
-
-
-def _workload(cluster: KubernetesCluster, ref: ObjectRef) -> WorkloadSeen | None:
-    if ref.kind == "CronJob":
-        return None
-    seen = cluster.read_workload(ref.kind, ref.namespace, ref.name)
-    if seen.ref.uid != ref.uid:
-        raise Missing(f"{ref} was replaced by another object of the same name.")
-    return seen
-
-
-def _refuse(seen: WorkloadSeen, cluster: KubernetesCluster) -> None:
-    """A rollout that goes on is waited for when it runs; one that is stuck would be waited for in vain."""
-    try:
-        refuse_without_rollouts(seen)
-    except CannotPlan as refusal:
-        raise CannotPlan(f"{seen.ref} reads this secret and cannot be restarted. {refusal}") from refusal
-    stuck = [pod for pod in cluster.pods_of(seen) if pod.trouble in HOPELESS and not pod.ready] if rolling(seen) else []
-    if stuck:
-        raise CannotPlan(
-            f"{seen.ref} reads this secret, and its rollout is stuck: {stuck[0].trouble}. Roll it back first."
-        )
-
-
 def restart_steps(found: Iterable[Consumer], *, wait: bool) -> tuple[Step, ...]:
-    return tuple(
-        Step(
-            _id("restart", each), f"Restart {each.ref.kind} {each.name}", "restart",
-            {"cluster": each.cluster, "kind": each.ref.kind, "namespace": each.ref.namespace, "name": each.ref.name,
-             "uid": each.ref.uid, "wait": wait},
-        )
-        for each in found if each.restarts
+    return tuple(_restart(each.cluster, each.ref, wait) for each in found if each.restarts)
+
+
+def _restart(cluster: str, ref: ObjectRef, wait: bool) -> Step:
+    return Step(
+        step_id("restart", cluster, ref.kind, ref.namespace, ref.name), f"Restart {ref}", "restart",
+        {"cluster": cluster, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid, "wait": wait},
     )  # fmt: skip
 
 
 def way_back(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The last one restarted goes back first."""
     return tuple(
-        Step(f"back-{step.id}"[:64], f"Put {step.args['kind']} {_name(step)} back", "restart-back", step.args, undoes=step.id)
+        Step(f"back-{step.id}", f"Put {step.args['kind']} {_name(step)} back", "restart-back", step.args, undoes=step.id)
         for step in reversed(steps)
     )  # fmt: skip
-
-
-def _id(verb: str, consumer: Consumer) -> str:
-    return f"{verb}-{consumer.cluster}-{consumer.ref.namespace}-{consumer.ref.name}"[:59]
 
 
 def restart(step: Step, plan: Plan, world: World) -> Evidence:
@@ -177,7 +114,8 @@ def _held_the_new_one(step: Step, plan: Plan, world: World) -> tuple[datetime, d
     times = [at for number in numbers[:2] if (at := kept[number])]
     if len(times) < 2:  # what was put back is the only new version: the other one never arrived
         return datetime.max.replace(tzinfo=world.now.tzinfo), world.now
-    copied = copied_at(plan, world, str(step.args["cluster"]), str(step.args["namespace"]))
+    place = str(step.args["cluster"]), str(step.args["namespace"])
+    copied = [*copied_at(plan, world, *place), *written_at(plan, world, *place)]
     return times[0] - TOLERANCE, max([times[1], *copied]) + TOLERANCE
 
 
@@ -275,7 +213,7 @@ def _look(step: Step, world: World) -> tuple[WorkloadSeen, list[PodSeen], dateti
 def _read(cluster: KubernetesCluster, step: Step) -> WorkloadSeen:
     ref = ObjectRef(str(step.args["kind"]), str(step.args["namespace"]), str(step.args["name"]), str(step.args["uid"]))
     try:
-        seen = _workload(cluster, ref)
+        seen = read_reader(cluster, ref)
     except Missing as gone:
         raise StepFailed(gone.sentence) from gone
     assert seen is not None  # what has no pods is not restarted

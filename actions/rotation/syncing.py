@@ -11,6 +11,7 @@ from connectors.kubernetes import KubernetesCluster, ObjectRef
 from connectors.kubernetes.synced import EXTERNAL_SECRETS, SyncedSeen
 
 from ..protocol import CannotPlan, Drifted, NotYet, Plan, Step, StepFailed, World
+from .readers import step_id
 from .values import Evidence
 
 FAILING_FOR = timedelta(seconds=30)
@@ -37,9 +38,9 @@ def steps_for(found: Iterable[tuple[str, SyncedSeen]], *, back: bool = False) ->
 def _step(cluster: str, seen: SyncedSeen, back: bool) -> Step:
     if seen.fixed:
         raise CannotPlan(f"{seen.ref} would not bring a new version to the pods: {seen.fixed}.")
-    id = f"sync-{cluster}-{seen.ref.namespace}-{seen.ref.name}"[:60]
+    id = step_id("sync", cluster, seen.ref.kind, seen.ref.namespace, seen.ref.name)
     return Step(
-        f"back-{id}"[:64] if back else id,
+        f"back-{id}" if back else id,
         f"Copy {'the old' if back else 'the new'} version to Secret {seen.ref.namespace}/{seen.target}",
         "sync",
         {

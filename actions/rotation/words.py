@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from connectors.kubernetes import RESTARTED_AT
-from connectors.kubernetes.synced import FORCE, SyncedSeen
+from connectors.kubernetes.synced import FORCE
 from connectors.postgres import DatabaseAt
 from connectors.vault.seen import SecretSeen
 
 from ..protocol import Change, Impact, Line, Target
 from ..workloads import unavailable_at_once
-from .consumers import Consumer
+from .affected import Affected
+from .readers import Consumer
 
 AT_RUN = "the time it runs"
 CANNOT_ROTATE = (
@@ -32,28 +33,25 @@ NEW_LOG_IN = "A new user has to log in, and those of before to be gone."
 MOST_NAMED = 4
 
 
-def changes(restarted: Sequence[Consumer], copies: Sequence[tuple[str, SyncedSeen]]) -> tuple[Change, ...]:
+def changes(on: Affected) -> tuple[Change, ...]:
     """Whatever restarted a consumer last is not part of what is agreed, so a deployment meanwhile makes nothing stale."""
-    copied = (
-        Change(
-            f"Secret {seen.ref.namespace}/{seen.target}",
-            (Line("data", "the old version", f"the new one, by {seen.ref.kind}"),),
-        )
-        for _, seen in copies
-    )
+    by = [(f"Secret {seen.ref.namespace}/{seen.target}", seen.ref.kind) for _, seen in on.synced]
+    by += [(each.name, "Afterdeck") for each in on.own]
+    copied = (Change(name, (Line("data", "the old version", f"the new one, by {who}"),)) for name, who in by)
     stamp = f"spec.template.metadata.annotations.{RESTARTED_AT}"
-    return (*copied, *(Change(f"{each.ref.kind} {each.name}", (Line(stamp, "", AT_RUN),)) for each in restarted))
+    return (*copied, *(Change(f"{each.ref.kind} {each.name}", (Line(stamp, "", AT_RUN),)) for each in on.restarted))
 
 
-def numbers(readers: Sequence[Consumer]) -> dict[str, int]:
-    seen = [each.seen for each in readers if each.restarts and each.seen]
+def numbers(on: Affected) -> dict[str, int]:
+    seen = [each.seen for each in on.restarted if each.seen]
     return {
         "objects": 1 + len(seen), "pods": sum(each.wanted for each in seen),
-        "unavailable": sum(unavailable_at_once(each) for each in seen), "other_teams": len(_others(readers)),
+        "unavailable": sum(unavailable_at_once(each) for each in seen), "other_teams": len(_others(on)),
     }  # fmt: skip
 
 
-def readers(found: Sequence[Consumer], order: str) -> Impact:
+def readers(on: Affected, order: str) -> Impact:
+    found = on.readers
     if not found:
         said = "No workload says that it reads this (annotation afterdeck.dev/secrets), so nobody is restarted or waited for."
         return Impact("Consumers", "none known", said, worry=True)
@@ -76,18 +74,16 @@ def _how(consumer: Consumer) -> str:
     return f", {consumer.seen.ready} of {consumer.seen.wanted} ready"
 
 
-def copied(copies: Sequence[tuple[str, SyncedSeen]]) -> Impact:
-    if not copies:
-        return Impact(
-            "Copies", "none", "No operator copies it into the cluster: consumers read the vault when they start."
-        )
-    named = ", ".join(
-        f"{seen.ref.namespace}/{seen.target} by {seen.ref.kind} {seen.ref.name}" for _, seen in copies[:MOST_NAMED]
-    )
-    troubled = [seen for _, seen in copies if not seen.ready]
+def copied(on: Affected) -> Impact:
+    if not on.synced and not on.own:
+        return Impact("Copies", "none", "Nothing copies it into the cluster: consumers read the vault when they start.")
+    named = [f"{seen.ref.namespace}/{seen.target} by {seen.ref.kind} {seen.ref.name}" for _, seen in on.synced]
+    named += [f"{each.ref.namespace}/{each.ref.name} by Afterdeck itself" for each in on.own]
+    troubled = [seen for _, seen in on.synced if not seen.ready]
     said = f" {troubled[0].ref} does not work now: {troubled[0].message}" if troubled else ""
+    first = ", ".join(named[:MOST_NAMED])
     return Impact(
-        "Copies", str(len(copies)), f"Waited for before anybody restarts: {named}.{said}", worry=bool(troubled)
+        "Copies", str(len(named)), f"Waited for before anybody restarts: {first}.{said}", worry=bool(troubled)
     )
 
 
@@ -108,8 +104,8 @@ def login_of_role(at: DatabaseAt | None, said: str) -> Impact:
     return Impact("Proof", f"login to {at}", said)
 
 
-def gap(found: Sequence[Consumer]) -> tuple[Impact, ...]:
-    if not any(each.restarts for each in found):
+def gap(on: Affected) -> tuple[Impact, ...]:
+    if not on.restarted:
         return ()
     said = "From the change until each has restarted, it cannot open new connections. Those that are open stay."
     return (Impact("Gap", "some seconds", said, worry=True),)
@@ -131,16 +127,16 @@ def age(seen: SecretSeen) -> tuple[Impact, ...]:
     return (Impact("Present one", f"{seen.changed_at:%Y-%m-%d}", f"That is when {which} was made."),)
 
 
-def other_teams(found: Sequence[Consumer]) -> tuple[Impact, ...]:
-    others = _others(found)
+def other_teams(on: Affected) -> tuple[Impact, ...]:
+    others = _others(on)
     if not others:
         return ()
     said = "Their workloads say that they read it, so they are restarted too."
     return (Impact("Other teams", ", ".join(others[:MOST_NAMED]), said, worry=True),)
 
 
-def _others(found: Sequence[Consumer]) -> list[str]:
-    return sorted({each.other_team for each in found if each.other_team})
+def _others(on: Affected) -> list[str]:
+    return sorted({each.other_team for each in on.readers if each.other_team})
 
 
 def eject_kv(target: Target, keys: Sequence[str], old: int, destroy: bool) -> tuple[str, ...]:
@@ -158,14 +154,18 @@ def eject_dynamic(target: Target, revoke: bool) -> tuple[str, ...]:
     return (f"bao lease revoke -prefix {place}",) if revoke else (f"bao list sys/leases/lookup/{place}",)
 
 
-def eject_consumers(restarted: Sequence[Consumer], copies: Sequence[tuple[str, SyncedSeen]]) -> tuple[str, ...]:
+def eject_consumers(on: Affected) -> tuple[str, ...]:
     told = (
         f"kubectl --context {cluster} -n {seen.ref.namespace} annotate --overwrite {seen.ref.kind.lower()} {seen.ref.name} "
         f'{FORCE[seen.operator]}="$(date)"'
-        for cluster, seen in copies
+        for cluster, seen in on.synced
     )
     again = (
         f"kubectl --context {each.cluster} -n {each.ref.namespace} rollout restart {each.ref.kind.lower()}/{each.ref.name}"
-        for each in restarted
+        for each in on.restarted
     )
-    return (*told, *again)
+    written = (
+        f"kubectl --context {each.cluster} -n {each.ref.namespace} patch secret {each.ref.name} --patch-file=new-version.yaml"
+        for each in on.own
+    )
+    return (*told, *written, *again)

@@ -17,6 +17,7 @@ from connectors.kubernetes import configmaps, reading, revisions, syncing, wire,
 from connectors.kubernetes.access import Access
 from connectors.kubernetes.applying import Applying
 from connectors.kubernetes.configuration import ClusterConfig
+from connectors.kubernetes.copies import Copies
 from connectors.kubernetes.jobs import Jobs
 from connectors.kubernetes.nodes import Nodes
 from connectors.kubernetes.reconciling import Reconciling
@@ -63,6 +64,7 @@ class KubernetesCluster:
         self._transport = Transport(name, config)
         self.access = Access(self._transport, self._refuse_to_write)
         self.applying = Applying(self._transport, self._refuse_to_write)
+        self.copies = Copies(self._transport, self._refuse_to_write)
         self.reconciling = Reconciling(self._transport, self._refuse_to_write)
         self.jobs = Jobs(self._transport, self._refuse_to_write)
         self.nodes = Nodes(self._transport, self._refuse_to_write)

@@ -33,6 +33,7 @@ class OwnerReference(Wire):
 
 class ManagedFields(Wire):
     manager: str = ""
+    time: datetime | None = None
     subresource: str = ""
 
 

@@ -53,7 +53,9 @@ def give(on: KubernetesCluster, namespace: str = "payments", name: str = "checko
 
 
 def give_pod(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> object:
-    return on.sizing.resize_pod(ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), execution="e", seen="1")
+    return on.sizing.resize_pod(
+        ref("Pod", namespace, name), as_=MIRA, container="app", sizes=Sizes("1"), execution="e", seen="1"
+    )
 
 
 def evict(on: KubernetesCluster, namespace: str = "payments", name: str = "checkout-0") -> None:
@@ -78,6 +80,13 @@ def cordon(on: KubernetesCluster, name: str = "node-a") -> object:
 
 def log(on: KubernetesCluster, namespace: str = "payments", pod: str = "task-1", container: str = "task") -> object:
     return on.jobs.log_of(ref("Pod", namespace, pod), container, as_=MIRA)
+
+
+def copied(on: KubernetesCluster, namespace: str = "payments", name: str = "smtp") -> object:
+    values = {"password": "new"}
+    return on.copies.write(
+        ref("Secret", namespace, name), as_=MIRA, values=values, version="2", execution="e", seen="1"
+    )
 
 
 class TestKubernetes(ConnectorContract):
@@ -122,6 +131,7 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.warnings_of(seen, now),
             lambda on: on.budgets_of(seen),
             lambda on: on.quotas("payments"),
+            lambda on: on.copies.look("payments", "smtp", as_=MIRA),
             lambda on: on.jobs.templates("payments"),
             lambda on: on.jobs.read("payments", "reindex"),
             lambda on: on.jobs.read_cronjob("payments", "loader"),
@@ -167,6 +177,8 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: on.warnings_of(workload(name), datetime.now(UTC)),
             lambda on, name: on.budgets_of(workload(name)),
             lambda on, name: on.quotas(name),
+            lambda on, name: on.copies.look(name, "smtp", as_=MIRA),
+            lambda on, name: on.copies.look("payments", name, as_=MIRA),
             lambda on, name: on.jobs.templates(name),
             *(
                 lambda on, name, read=read: read(on.jobs, name, "reindex")
@@ -191,16 +203,16 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: on.sizing.vertical_of(ref("Deployment", name)),
             *(
                 lambda on, name, write=write: write(on, name)
-                for write in (restart, scale, bound, give, give_pod, evict)
+                for write in (restart, scale, bound, give, give_pod, copied, evict)
             ),
             *(
                 lambda on, name, write=write: write(on, "payments", name)
-                for write in (restart, scale, bound, give, give_pod, evict)
+                for write in (restart, scale, bound, give, give_pod, copied, evict)
             ),
         ]
 
     def writes(self) -> list[Call]:
-        return [restart, scale, bound, give, give_pod, evict, start, stop, suspend, cordon]
+        return [restart, scale, bound, give, give_pod, copied, evict, start, stop, suspend, cordon]
 
 
 class TestVault(ConnectorContract):
