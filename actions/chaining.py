@@ -131,19 +131,24 @@ def _no_undo(parts: Sequence[Plan], granting: Sequence[Plan]) -> str:
     return " ".join(dict.fromkeys(part.no_undo for part in parts if part.no_undo)) or "Undo its parts one by one."
 
 
-SUMS = ("pods", "unavailable")
+SUMS = ("pods", "unavailable", "other_teams", "takes_over")
+LEAST = ("quota_left", "node_headroom")
+OF_ONE = ("replicas_before", "replicas_after", "objects")
 
 
 def _numbers(parts: Sequence[Plan]) -> dict[str, int | float]:
     """What a limit on the whole would be about: sums, and the worst of what cannot be summed."""
-    names = {name for part in parts for name in part.numbers} - {"replicas_before", "replicas_after"}
-    return {name: _whole(name, [part.numbers.get(name, 0) for part in parts]) for name in sorted(names)}
+    names = {name for part in parts for name in part.numbers if name not in OF_ONE}
+    objects = sum(part.numbers.get("objects", len(part.changes)) for part in parts)
+    told = {name: [part.numbers[name] for part in parts if name in part.numbers] for name in sorted(names)}
+    return {"objects": objects, **{name: _whole(name, values) for name, values in told.items()}}
 
 
 def _whole(name: str, values: Sequence[int | float]) -> int | float:
     if name in SUMS:
         return sum(values)
-    return min(values) if name == "percent" and min(values) < 0 else max(values)
+    shrinks = name.endswith("percent") and min(values) < 0
+    return min(values) if shrinks or name in LEAST else max(values)
 
 
 def _impact(numbered_parts: Sequence[tuple[int, Plan]]) -> tuple[Impact, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from audit.redact import HIDDEN
 from connectors.kubernetes import WorkloadSeen
 from connectors.kubernetes.managing import covers
 
@@ -68,8 +69,9 @@ def declared_now(seen: WorkloadSeen) -> str:
 
 
 def drifted(declared: Mapping[str, str], seen: WorkloadSeen) -> tuple[Line, ...]:
+    """What looks like a credential was not kept, so nobody knows whether that has changed."""
     return tuple(
         Line(path, seen.fields.get(path, ""), value)
         for path, value in sorted(declared.items())
-        if seen.fields.get(path, "") != value
+        if seen.fields.get(path, "") != value and HIDDEN not in value
     )

@@ -11,6 +11,7 @@ from typing import Any
 from actions.models import Execution, JournalEntry, Request
 from actions.queries import Estimate
 from actions.states import ACTIVE, ExecutionState, RequestState
+from actions.suspensions import DECLARED
 from approvals.models import Round, Vote
 
 from .words import clock, people, span
@@ -181,8 +182,8 @@ def shown(evidence: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((str(name), _short(value)) for name, value in evidence.items() if name not in MARKS)
 
 
-MARKS = ("drifted", "try again")
-"""Evidence that the engine reads, and that its sentence says already."""
+MARKS = ("drifted", "try again", DECLARED)
+"""Evidence that is kept to be read again, and of which its sentence says enough."""
 
 
 def _vote(request: Request, vote: Vote) -> Line:
