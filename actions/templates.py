@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from connectors.errors import Transient
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
 from connectors.kubernetes.claims import Claim, Claimed
 
@@ -25,6 +26,7 @@ from .workloads import (
     rollout_evidence,
     rollout_verdict,
     unavailable_at_once,
+    wait_to_be_seen,
     warnings_in_soak,
 )
 
@@ -54,13 +56,16 @@ IN_FLIGHT = "Work in flight on the pods that stop: they get their termination gr
 
 
 def history(target: Target, world: World) -> tuple[WorkloadSeen, RevisionSeen, list[RevisionSeen]]:
-    """The workload, the revision of its template, and the others that are kept, newest first. Raises `CannotPlan`."""
+    """The workload, the revision of its template, and the others that are kept, newest first. Raises `CannotPlan`, and `Transient` while
+    the cluster has not numbered the present one.
+    """
     seen = read_target(world.cluster, target)
     refuse_without_rollouts(seen)
+    wait_to_be_seen(seen)
     kept = world.cluster.revisions_of(seen)
     current = next((each for each in kept if each.template_hash == seen.template_hash), None)
     if current is None:
-        raise CannotPlan("The cluster has not numbered its present template yet. Try again in a moment.")
+        raise Transient("The cluster has not numbered its present template yet. Look again in a moment.")
     return seen, current, [each for each in kept if each.template_hash != current.template_hash]
 
 

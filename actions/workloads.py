@@ -66,18 +66,23 @@ def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
 
 
 def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
-    """Preflight of whatever starts a rollout and would disturb one that is in flight. Raises `CannotPlan`, and `Transient` while nobody
-    can know whether one is: the controller has not looked at what was written last, not even at an annotation.
+    """Preflight of whatever starts a rollout and would disturb one that is in flight. Raises `CannotPlan`, and what `wait_to_be_seen`
+    raises.
     """
     refuse_without_rollouts(seen)
-    if seen.observed_generation < seen.generation:
-        raise Transient(
-            "The controller has not seen the last change of it yet, so nobody knows whether a rollout begins. Look again."
-        )
+    wait_to_be_seen(seen)
     if rolling(seen):
         raise CannotPlan(
             f"A rollout is in flight: {seen.updated} of {seen.wanted} pods are up to date. Wait until it is done, or cancel it."
         )
+
+
+def wait_to_be_seen(seen: WorkloadSeen) -> None:
+    """Raises `Transient` while the controller has not looked at what was written last, not even if that was an annotation: what it
+    reports is older, so nobody knows whether a rollout begins.
+    """
+    if seen.observed_generation < seen.generation:
+        raise Transient("The controller has not seen the last change of it yet. Look again in a moment.")
 
 
 def refuse_without_rollouts(seen: WorkloadSeen) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.errors import Conflict, Held, Missing, Transient
+from connectors.errors import Conflict, Held, Missing
 from connectors.kubernetes import BudgetSeen, ObjectRef, PodSeen, WorkloadSeen
 
 from ..protocol import (
@@ -42,6 +42,7 @@ from ..workloads import (
     read_target,
     rollout_evidence,
     trouble_in_soak,
+    wait_to_be_seen,
     warnings_in_soak,
 )
 
@@ -115,8 +116,7 @@ class EvictPod(Action[EvictPodParams]):
         run, seen = world.current_run, read_before_write(world.cluster, plan.target)
         if seen.template_hash != plan.preconditions["template"]:
             raise Drifted("The pod template is no longer what was planned on: a successor would be another version.")
-        if seen.observed_generation < seen.generation:
-            raise Transient("The controller has not seen the last change of it yet.")
+        wait_to_be_seen(seen)
         ref = ObjectRef("Pod", plan.target.ref.namespace, str(step.args["pod"]), str(step.args["uid"]))
         there = next((pod for pod in world.cluster.pods_of(seen) if pod.uid == ref.uid), None)
         if there is not None and not there.terminating:

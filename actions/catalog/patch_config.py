@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from audit.redact import redact_text
-from connectors.errors import Missing
+from connectors.errors import Missing, Transient
 from connectors.kubernetes import PodSeen, WorkloadSeen
 from connectors.kubernetes.applying import Applied
 from connectors.kubernetes.claims import Claimed
@@ -270,7 +270,7 @@ def _texts(target: Target, world: World) -> tuple[WorkloadSeen, dict[str, tuple[
         (each for each in world.cluster.revisions_of(seen) if each.template_hash == seen.template_hash), None
     )
     if current is None:
-        raise CannotPlan("The cluster has not numbered its present template yet. Try again in a moment.")
+        raise Transient("The cluster has not numbered its present template yet. Look again in a moment.")
     texts: dict[str, tuple[ReferenceSeen, str]] = {}
     for reference in references(current.template):
         if reference.kind != KIND:

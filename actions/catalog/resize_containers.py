@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from connectors.errors import InvalidName, Transient
+from connectors.errors import InvalidName
 from connectors.kubernetes import WorkloadSeen
 from connectors.kubernetes.capacity import amount
 from connectors.kubernetes.sizing import SizedPod, Sizes, sizes_of
@@ -51,7 +51,15 @@ from ..templates import (
     unsettled,
     unstick,
 )
-from ..workloads import autoscaler_text, availability, changed_lines, kubectl, read_target, refuse_without_rollouts
+from ..workloads import (
+    autoscaler_text,
+    availability,
+    changed_lines,
+    kubectl,
+    read_target,
+    refuse_without_rollouts,
+    wait_to_be_seen,
+)
 
 NONE = "none"
 LEAST_MEMORY = Decimal(2**20)
@@ -128,8 +136,7 @@ class ResizeContainers(Action[ResizeContainersParams]):
 
     def _plan_template(self, target: Target, params: ResizeContainersParams, world: World, seen: WorkloadSeen) -> Plan:
         refuse_without_rollouts(seen)
-        if seen.observed_generation < seen.generation:
-            raise Transient("The controller has not seen the last change of it yet. Look again.")
+        wait_to_be_seen(seen)
         container, before = params.container, _sizes_in(seen, params.container)
         after = _wanted(before, params)
         if same(before, after):

@@ -258,10 +258,15 @@ class Unseen:
 
 
 @pytest.mark.parametrize(
-    ("action", "params"), [("restart-workload", {}), ("resize-containers", {"container": "app", "cpu_request": "1"})]
+    ("action", "params"),
+    [
+        ("restart-workload", {}),
+        ("rollback-workload", {"revision": 1}),
+        ("resize-containers", {"container": "app", "cpu_request": "1"}),
+    ],
 )
 def test_who_looks_before_the_controller_has_looked_is_told_to_look_again(
-    cluster: KubernetesCluster, namespace: Namespace, action: str, params: dict[str, str]
+    cluster: KubernetesCluster, namespace: Namespace, action: str, params: dict[str, Any]
 ) -> None:
     ref = cluster.read_workload("Deployment", namespace.name, "checkout").ref
     target = Target(TargetKind.WORKLOAD, "workload:1", "checkout", "checkout", "staging", "sandbox", ref)
