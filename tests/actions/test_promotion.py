@@ -144,7 +144,9 @@ def test_a_roll_back_knows_who_made_a_revision_and_whether_it_ran_well(
     good = asks(people.mira, "patch-image", target, container="app", image=NEW)
     assert work_off(good).state == ExecutionState.SUCCEEDED
     bad = asks(people.mira, "patch-image", target, container="app", image=f"{REPOSITORY}:broken@sha256:{'c' * 64}")
-    assert work_off(bad).state == ExecutionState.REVERTED
+    run = work_off(bad)
+    assert (run.state, "The image cannot be pulled" in run.cause) == (ExecutionState.REVERTED, True), run.cause
+    assert shop.cluster.read_workload("Deployment", staging.name, "catalog").containers[0].image == NEW
     deployed(staging, OLD, "catalog")
 
     offered = [option.meaning for option in options(people, target).values()]

@@ -43,7 +43,7 @@ def _text(text: str) -> Callable[[Namespace, str], object]:
 
 
 PATCHES = (
-    Case("patch-image", "StatefulSet", {"container": "app", "image": DIGEST}, _labelled, _restarted, ("as_in_revision",)),
+    Case("patch-image", "Deployment", {"container": "app", "image": DIGEST}, _labelled, _restarted, ("as_in_revision",)),
     Case(
         "patch-variable", "DaemonSet", {"container": "app", "name": "LOG_LEVEL", "value": "debug"}, _labelled, _restarted,
         ("as_in_revision",),
