@@ -142,9 +142,10 @@ class Access:
 
     def expires_at(self, accessor: str) -> datetime | None:
         """When the token of that accessor ends; `None` when there is no such token any more."""
+        _accessor(accessor)
         try:
             found = self._session.ask(
-                lambda vault: vault.auth.token.lookup_accessor(_accessor(accessor)),
+                lambda vault: vault.auth.token.lookup_accessor(accessor),
                 _LookedUp,
                 what="a token's accessor",
             )
@@ -160,19 +161,19 @@ class Access:
 
     def may(self, accessor: str, path: str) -> frozenset[str]:
         """What the vault says the token of that accessor could do with a path."""
+        question = {"accessor": _accessor(accessor), "paths": [vault_path(path)]}
         found = self._session.ask(
-            lambda vault: vault.adapter.post(
-                "/v1/sys/capabilities-accessor", json={"accessor": _accessor(accessor), "paths": [vault_path(path)]}
-            ),
+            lambda vault: vault.adapter.post("/v1/sys/capabilities-accessor", json=question),
             dict[str, Any],
             what="what a token may do",
         )
         return frozenset(map(str, found.get(path, ())))
 
     def has_lease(self, lease: str) -> bool:
+        _lease(lease)
         try:
             self._session.ask(
-                lambda vault: vault.sys.read_lease(lease_id=_lease(lease)), dict[str, Any], what="a database login"
+                lambda vault: vault.sys.read_lease(lease_id=lease), dict[str, Any], what="a database login"
             )
         except (Missing, Permanent) as refusal:
             if "lease" in refusal.detail:
@@ -219,17 +220,19 @@ class Access:
 
     def end_login(self, lease: str) -> None:
         """Drop the database user and end its sessions, and come back when that is done. One that is gone is as good as ended."""
+        _lease(lease)
         self._refuse_to_write()
         self._told_unless_gone(
-            lambda vault: vault.adapter.put(f"/v1/sys/leases/revoke/{_lease(lease)}", json={"sync": True}),
+            lambda vault: vault.adapter.put(f"/v1/sys/leases/revoke/{lease}", json={"sync": True}),
             "a database login", "lease",
         )  # fmt: skip
 
     def close(self, accessor: str) -> None:
         """End the token of that accessor, and whatever hangs below it. One that is gone is as good as ended."""
+        _accessor(accessor)
         self._refuse_to_write()
         self._told_unless_gone(
-            lambda vault: vault.auth.token.revoke_accessor(_accessor(accessor)), "a token by its accessor", "accessor"
+            lambda vault: vault.auth.token.revoke_accessor(accessor), "a token by its accessor", "accessor"
         )
 
     def _told_unless_gone(self, order: Callable[[Any], Any], what: str, word: str) -> None:
