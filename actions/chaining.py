@@ -4,12 +4,12 @@ Each part is planned against the present, so no two of them may change the same 
 order that was asked for; what cannot comes last, when all the rest is done. It is taken back in reverse.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
-from .plans import Change, Impact, Plan, Step, Target
+from .plans import Change, Impact, Plan, Step, Target, TargetKind
 from .protocol import CannotPlan
 
 SEPARATOR = "/"
@@ -58,16 +58,21 @@ def compose(
 
 def refuse_overlaps(parts: Sequence[Plan]) -> None:
     """A part that was planned on what an earlier one changes would not be what it says. Raises `CannotPlan`."""
-    objects = Counter(
-        (part.target.cluster, name) for part in parts for name in {change.object for change in part.changes}
-    )
-    (_, name), times = objects.most_common(1)[0]
-    if times > 1:
-        raise CannotPlan(
-            f"Two of the parts change {name}, and the second was planned on it as it is now. Ask for that when this is done."
-        )
+    for one, other in combinations(parts, 2):
+        if common := _common(one, other):
+            raise CannotPlan(
+                f"Two of the parts change {common[0]}, and the second was planned on it as it is now. Ask for that when this is done."
+            )
     if sum(part.lasts_seconds is not None for part in parts) > 1:
         raise CannotPlan("Two of the parts end by themselves. Ask for one of them alone, so that each has its own end.")
+
+
+def _common(one: Plan, other: Plan) -> list[str]:
+    """Objects that both change. Those who read a secret may be in any cluster, so of a secret's the name is enough."""
+    elsewhere = one.target.cluster != other.target.cluster
+    if elsewhere and TargetKind.SECRET not in (one.target.kind, other.target.kind):
+        return []
+    return sorted({change.object for change in one.changes} & {change.object for change in other.changes})
 
 
 def _steps(number: int, part: Plan) -> list[Step]:

@@ -1,10 +1,12 @@
 """Several changes as one: one plan, one approval, one run, and taken back in reverse order when one of them does not work."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
+from hvac.exceptions import InvalidPath
 from pytest_django.fixtures import Settings
 
 from actions import claiming, execution, grants, handover, services
@@ -14,10 +16,11 @@ from actions.models import Execution, Grant, Hold, Request
 from actions.states import ExecutionState, GrantState, RequestState
 from approvals.facts import Effect
 from connectors.kubernetes import KubernetesCluster, WorkloadSeen
-from inventory.models import Environment, Service, Team, Workload
+from inventory.models import Environment, Secret, Service, Team, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
+from tests.safe import Safe, made_safe
 
 NAMES = ("api", "worker", "mailer")
 
@@ -32,8 +35,11 @@ def place(endpoints: Endpoints) -> Iterator[Namespace]:
 
 
 @pytest.fixture
-def there(people: People, cluster: KubernetesCluster, place: Namespace, settings: Settings) -> Shop:
+def there(
+    people: People, cluster: KubernetesCluster, place: Namespace, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Shop:
     """All of them as they were, and nothing soaks."""
+    monkeypatch.setattr(execution, "RETRY", timedelta(milliseconds=100))
     settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
     for name in NAMES:
         if cluster.read_workload("Deployment", place.name, name).wanted != 2:
@@ -158,6 +164,43 @@ def kill_before(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         return intend(run, phase, at, **more)
 
     monkeypatch.setattr(execution.journal, "intend", until)
+
+
+def rotate(secret: Secret) -> dict[str, Any]:
+    return {"action": "rotate-secret", "target": secret.pk, "params": {"keys": "api_key", "generator": "hex"}}
+
+
+@pytest.fixture(scope="module")
+def safe(endpoints: Endpoints) -> Iterator[Safe]:
+    with made_safe(endpoints) as made:
+        yield made
+
+
+def test_secrets_are_rotated_across_services_and_the_old_ones_go_when_all_are_proved(
+    api: Workload, worker: Workload, there: Shop, people: People, safe: Safe
+) -> None:
+    one = safe.kv("one", {"api_key": "old"}, api, environment=there.staging)
+    two = safe.kv("two", {"api_key": "old"}, worker, environment=there.staging)
+    Secret.objects.filter(pk=two.pk).update(service=api.service)
+    request = asks(people.mira, "chain", api, parts=[rotate(one), rotate(two)])
+    done = [step.id for step in stored_plan(request).steps]
+    assert done[-2:] == ["1/destroy", "2/destroy"]
+    assert "2/prove" in done[:-2]
+    run = work_off(request)
+    assert run.state == ExecutionState.SUCCEEDED, run.cause
+    for secret in (one, two):
+        assert len(safe.vault.value(secret.path)["api_key"]) == 64
+        with pytest.raises(InvalidPath):
+            safe.vault.value(secret.path, 1)
+
+
+def test_two_secrets_with_a_common_reader_are_rotated_one_after_the_other(
+    api: Workload, there: Shop, people: People, safe: Safe
+) -> None:
+    parts = [rotate(safe.kv(name, {"api_key": "old"}, api, environment=there.staging)) for name in ("one", "two")]
+    Secret.objects.update(service=api.service)
+    with pytest.raises(CannotPlanNow, match="Two of the parts change Deployment"):
+        asks(people.mira, "chain", api, parts=parts)
 
 
 def access(target: Workload) -> dict[str, Any]:
