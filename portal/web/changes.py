@@ -1,16 +1,20 @@
 """The changes of a service as a timeline: what, why in the words of whoever asked, how it ended, and who agreed after how long."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
 from actions import queries as actions
 from actions.models import Execution, Request
+from actions.registry import all_actions
 from actions.states import ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from inventory.models import Service
 
 from . import words
+from .goals import address_from
 
 MOST = 20
 
@@ -21,6 +25,8 @@ class Entry:
     state: str
     outcome: str
     agreed: str
+    again: str = ""
+    undo: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,35 @@ def request_votes(request: Request) -> list[Vote]:
 def entry_of(request: Request, votes: Sequence[Vote]) -> Entry:
     run: Execution | None = getattr(request, "execution", None)
     shown = run.state if run is not None and request.state == RequestState.APPROVED else request.state
-    return Entry(request, shown, _outcome(request, run, votes), _agreed(request, votes))
+    return Entry(
+        request, shown, _outcome(request, run, votes), _agreed(request, votes), _again(request), _undo(request, shown)
+    )
+
+
+def _again(request: Request) -> str:
+    """Where the same can be asked for once more: the form opens with the same values and reason."""
+    if (
+        request.ends_id
+        or request.undo_of_id
+        or request.action not in _offered()
+        or request.row is None
+        or request.row.gone_at
+    ):
+        return ""
+    return address_from(request, request.action, again=request.pk)
+
+
+def _undo(request: Request, state: str) -> str:
+    """Where it can be undone; whether that is still possible the form says, which makes the plan."""
+    plan = json.loads(request.plan_text) if state == ExecutionState.SUCCEEDED else {}
+    if not plan.get("undo") or plan.get("lasts_seconds") or request.row is None or request.row.gone_at:
+        return ""
+    return address_from(request, plan.get("undo_action") or request.action, undo=request.pk)
+
+
+@cache
+def _offered() -> frozenset[str]:
+    return frozenset(action.id for action in all_actions() if action.listed)
 
 
 def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> str:

@@ -175,11 +175,12 @@ def _succeeded(person: Person, request: Request, run: Execution, plan: Plan) -> 
     try:
         way_back = services.undo_of(request)
     except TooLate as late:
-        return Deck(headline, str(late), state)
+        return Deck(headline, str(late), state, again="" if request.undo_of_id else _again(person, request))
     if request.row is None or not inventory.may_ask(person, request.service):
         return Deck(headline, "Team members can undo it.", state)
     undo = address_of(way_back.action, request.row, undo=request.pk)
-    return Deck(headline, "Undo first shows what would happen.", state, undo=undo)
+    again = "" if request.undo_of_id else _again(person, request)
+    return Deck(headline, "Undo first shows what would happen.", state, undo=undo, again=again)
 
 
 def _again(person: Person, request: Request) -> str:

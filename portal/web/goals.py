@@ -94,6 +94,13 @@ def address_of(action_id: str, row: Row, **more: object) -> str:
     return f"{reverse('action', args=[targets.service_of(row).slug, action_id])}?{query}"
 
 
+def address_from(request: Request, action_id: str, **more: object) -> str:
+    """The same, from an earlier request about the target, without reading the target."""
+    about = {"workload": request.workload_id, "secret": request.secret_id, "node": request.node_id}
+    query = urlencode({**{kind: pk for kind, pk in about.items() if pk is not None}, **more})
+    return f"{reverse('action', args=[request.service.slug, action_id])}?{query}"
+
+
 def goal_of(request: HttpRequest, person: Person, slug: str, action_id: str) -> Goal:
     """Raises `Http404` for what is not there and for what this person may not see: which of the two is not told."""
     try:
