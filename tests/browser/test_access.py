@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hvac
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import axe
@@ -68,3 +70,33 @@ def test_access_to_a_namespace_is_asked_for_used_and_given_back(
     mira.goto("/access")
     expect(mira.get_by_role("heading", name="Ended lately")).to_be_visible()
     eventually(lambda: kubectl(kubeconfig, "get", "pods").returncode != 0, 60)
+
+
+def test_access_to_a_secret_is_agreed_started_fetched_and_refused_afterwards(sign_in: SignIn, afterdeck: Demo) -> None:
+    mira = sign_in("mira")
+    mira.goto("/services/checkout-api")
+    row = mira.locator("li", has_text="payments/checkout-api/session")
+    row.get_by_role("link", name="Get access").click()
+    mira.get_by_label("checkout read").check()
+    expect(mira.locator("#plan")).to_contain_text("explicit_max_ttl")
+    fits(mira)
+    path = ask(mira, "Customers are signed out: is the key the old one?", "Ask for approval")
+    ines = sign_in("ines")
+    ines.goto(path)
+    ines.get_by_role("button", name=re.compile("^Approve")).click()
+    expect(mira.get_by_text("Its time counts from when you start it").first).to_be_visible(timeout=30_000)
+    fits(mira)
+    mira.get_by_role("button", name="Start").first.click()
+    expect_state(mira, "Succeeded")
+    mira.get_by_role("link", name="Get the credential").click()
+    mira.get_by_role("button", name="Get the credential").click()
+    mira.get_by_role("button", name="Reveal the vault token").click()
+    address, token = mira.locator("section[role=status] code").all_text_contents()
+    vault = hvac.Client(url=address, token=token)
+    path_of_it = "payments/checkout-api/session"
+    assert vault.secrets.kv.v2.read_secret_version(path_of_it, raise_on_deleted_version=True)["data"]["data"]
+    mira.goto(path)
+    mira.get_by_role("button", name="Give it back now").click()
+    expect(mira.get_by_text(re.compile("ended it")).first).to_be_visible(timeout=60_000)
+    with pytest.raises(hvac.exceptions.Forbidden):
+        vault.secrets.kv.v2.read_secret_version(path_of_it, raise_on_deleted_version=True)
