@@ -9,7 +9,7 @@ from django.utils import timezone
 from hvac.exceptions import InvalidPath
 from pytest_django.fixtures import Settings
 
-from actions import claiming, execution, grants, handover, services
+from actions import claiming, execution, grants, handover, journal, services
 from actions.admission import stored_plan
 from actions.errors import BadParams, CannotPlanNow, Denied, NotFound, Refused, TooLate
 from actions.models import Execution, Grant, Hold, Request
@@ -156,14 +156,14 @@ def test_a_worker_that_dies_between_two_parts_does_neither_twice(
 
 def kill_before(monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """As the machine would: nothing that is not written down is known afterwards."""
-    intend = execution.journal.intend
+    intend = journal.intend
 
     def until(run: Execution, phase: str, at: Any, **more: Any) -> Any:
         if at.id == step:
             raise KeyboardInterrupt
         return intend(run, phase, at, **more)
 
-    monkeypatch.setattr(execution.journal, "intend", until)
+    monkeypatch.setattr(journal, "intend", until)
 
 
 def rotate(secret: Secret) -> dict[str, Any]:
