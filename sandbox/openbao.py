@@ -37,6 +37,8 @@ GIVEN = {
 }
 OWNERS = {path: {"owner": path.split("/")[0], "consumer": path.split("/")[1]} for path in SECRETS}
 
+# The dynamic roles: what a service reads with, and what people are given while they look into something.
+READERS = ("orders-readonly", "orders-support")
 CREATE_READER = [
     """CREATE ROLE "{{name}}" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE orders_reader"""
 ]
@@ -120,7 +122,7 @@ class OpenBao:
         database.configure(  # every time: the port may be another one
             "orders",
             plugin_name="postgresql-database-plugin",
-            allowed_roles=["orders-service", "orders-readonly"],
+            allowed_roles=["orders-service", *READERS],
             connection_url=url,
             username="orders_manager",
             password=self._state.secret("postgres/orders_manager"),
@@ -130,14 +132,15 @@ class OpenBao:
                 "orders-service", "orders", "orders_service", rotation_statements=[], rotation_period="86400s"
             )
         if not _listed(database.list_roles):
-            database.create_role(
-                "orders-readonly",
-                "orders",
-                creation_statements=CREATE_READER,
-                revocation_statements=DROP_READER,
-                default_ttl="1h",
-                max_ttl="8h",
-            )
+            for name in READERS:
+                database.create_role(
+                    name,
+                    "orders",
+                    creation_statements=CREATE_READER,
+                    revocation_statements=DROP_READER,
+                    default_ttl="1h",
+                    max_ttl="8h",
+                )
 
     def _secrets(self, client: hvac.Client) -> None:
         kv = client.secrets.kv.v2

@@ -51,6 +51,7 @@ FORMS = (
     ),
     Form("get-namespace-access", "afterdeck-view-logs"),
     Form("get-vault-access", "access-checkout-read", secret="secret/payments/checkout-api/session"),
+    Form("get-database-access", "VALID UNTIL", secret="database/orders-support"),
 )
 ELSEWHERE = {
     "run-task": "test_tasks",
@@ -58,7 +59,6 @@ ELSEWHERE = {
     "run-cronjob": "needs nothing filled in; tests/actions/test_tasks runs it",
     "suspend-cronjob": "needs nothing filled in; tests/actions/test_tasks runs it",
     "promote-image": "needs a version that was verified in staging, which the demo begins without",
-    "get-database-access": "the demo's dynamic role belongs to another service",
     "suspend-gitops": "on a service that Argo CD owns",
     "resume-gitops": "is what ends a suspension",
     "resume-cronjob": "undoes a suspension",
