@@ -7,18 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from actions import claiming, execution, services
+from actions import admission, claiming, confirmation, execution, journal, services
 from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow
-from actions.models import Execution, Request
-from actions.planning import make_plan
-from actions.protocol import Params, Target, TargetKind, World
+from actions.models import Execution, JournalEntry, Request
+from actions.planning import make_plan, world_for
+from actions.protocol import Params, Run, Target, TargetKind, World
 from actions.registry import action_named
 from actions.sizes import lasting
 from actions.states import ExecutionState
 from approvals.facts import PLENTY, Effect
+from audit.events import SYSTEM
 from connectors.kubernetes import Identity, KubernetesCluster
 from inventory.models import Workload
 from sandbox.stack import Endpoints
@@ -184,6 +186,26 @@ def test_running_pods_get_more_in_place_and_stay_the_same_pods(
     undone = services.undo(actor=people.mira, request=fresh(request), reason="Seen enough.", entrance="test")
     assert work_off(undone).state == ExecutionState.SUCCEEDED
     assert pods(namespace, "checkout") == before
+
+
+def test_whoever_takes_over_between_two_pods_resizes_each_once(
+    target: Workload, people: People, namespace: Namespace
+) -> None:
+    before, effects = pods(namespace, "checkout"), len(namespace.effects())
+    request = asks(people.mira, "resize-containers", target, container="app", how="in-place", cpu_request="175m")
+    run = claiming.claim()
+    assert run is not None
+    plan = admission.stored_plan(request)
+    assert claiming.start(run)
+    assert confirmation.confirm(run) == confirmation.Answer()
+    world = world_for(plan.target, people.mira, Run(str(run.mark), run.stamp))
+    for step in plan.steps[:1]:  # and then its worker is gone, before it could write down what came of it
+        journal.intend(run, JournalEntry.Phase.APPLY, step, actor=SYSTEM)
+        action_named(plan.action).apply(step, plan, world)
+    Execution.objects.filter(pk=run.pk).update(lease_until=timezone.now(), run_after=timezone.now())
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    assert pods(namespace, "checkout") == dict.fromkeys(before, "175m")
+    assert len(namespace.effects()) == effects + len(before)
 
 
 def test_a_machine_that_refuses_is_believed_and_all_pods_go_back(
