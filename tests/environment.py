@@ -3,7 +3,8 @@
 A pytest plugin (`-p tests.environment`), because settings are read before any conftest is. `AFTERDECK_TEST_ENDPOINTS` names the
 endpoints file of a running `python -m sandbox up` and saves the start while developing; every run has a database of its own either
 way. With `-n 2` the suites go to two processes, each with a stack of its own, because some of them kill servers; whoever only hands
-the tests out needs none. `AFTERDECK_TEST_KUBECONFIG` and `AFTERDECK_TEST_VAULT_ADDR` (with `_TOKEN_FILE`) put another cluster and Vault in place.
+the tests out needs none. `AFTERDECK_TEST_KUBECONFIG` and `AFTERDECK_TEST_VAULT_ADDR` (with `_TOKEN_FILE`) put another cluster and
+Vault in place.
 """
 
 import contextlib

@@ -42,6 +42,7 @@ RESTART = ActionFacts("restart-workload", 1)
 STAGING = EnvironmentFacts("staging", 1)
 GUEST = replace(OWNER.actor, name="Leila", is_owner=False)
 OWNED = replace(OWNER.target, self_heals=True)
+ONE_OF_BOTH = replace(OWNER.actor, is_admin=True)
 STRANGER = replace(GUEST, may_ask=False)
 ADMIN = replace(GUEST, is_admin=True)
 NODE = TargetFacts("node", "cluster-sandbox", "platform", 1, "", self_heals=False)
@@ -112,7 +113,7 @@ CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
     ("less than half of it as the way back", {"plan": size(5, 2), "context": UNDO}, Effect.DENY, {"production-shrink-at-most-half"}),
     ("what Git takes back, even in staging", {"target": OWNED, "environment": STAGING}, Effect.DENY, {"not-what-git-takes-back"}),
     ("a node, by an administrator", {"target": NODE, "actor": ADMIN}, Effect.ALLOW, {"administrators-on-nodes"}),
-    ("a node, by one of its team", {"target": NODE, "actor": replace(OWNER.actor, is_admin=True)}, Effect.ALLOW, {"administrators-on-nodes"}),
+    ("a node, by one of its team", {"target": NODE, "actor": ONE_OF_BOTH}, Effect.ALLOW, {"administrators-on-nodes"}),
     ("a node, by its team", {"target": NODE}, Effect.DENY, {"nodes-for-administrators"}),
     ("a node, by its team in staging", {"target": NODE, "environment": STAGING}, Effect.DENY, {"nodes-for-administrators"}),
     ("a node, by a stranger", {"target": NODE, "actor": STRANGER}, Effect.DENY, {"nobody-outside", "nodes-for-administrators"}),
