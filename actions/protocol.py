@@ -185,6 +185,8 @@ class Action(ABC, Generic[P]):
     risk: ClassVar[Risk]
     target: ClassVar[TargetKind] = TargetKind.WORKLOAD
     kinds: ClassVar[tuple[str, ...]]
+    offered_when: ClassVar[tuple[str, bool] | None] = None
+    """What the inventory has to say of a target for this to be offered on it, a column and its value: what is off is not switched off."""
     listed: ClassVar[bool] = True
     """Whether people are offered it. What is not listed is only reached as the undo or the end of something else."""
     preposition: ClassVar[str] = ""

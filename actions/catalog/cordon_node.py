@@ -9,5 +9,6 @@ from ..registry import register
 class CordonNode(NodeSwitch):
     id, title, icon, risk = "cordon-node", "Cordon", "ban", Risk.MEDIUM
     target, kinds = TargetKind.NODE, ("Node",)
+    offered_when = ("schedulable", True)
     params = SwitchNodeParams
     schedulable, word, opposite = False, "cordon", "uncordon-node"

@@ -56,7 +56,12 @@ FIRST = "pods at first"
 
 class DrainParams(Params):
     minutes: int = Field(
-        default=15, ge=1, le=240, title="Give up after (minutes)", description="Then the node takes pods again"
+        json_schema_extra={"proposed": True},
+        default=15,
+        ge=1,
+        le=240,
+        title="Give up after (minutes)",
+        description="Then the node takes pods again",
     )
     delete_bare: bool = Field(
         default=False, title="Also pods that nobody makes again", description="They are gone for good",
@@ -111,7 +116,7 @@ class DrainNode(Action[DrainParams]):
                 losses(pods.moved, everywhere),
                 room_elsewhere(target.ref.name, living, everywhere, world.cluster.nodes.all()),
                 *holding(world.cluster.nodes.budgets_over(living)),
-                Impact("Stays", f"{len(pods.stay)} pods", "Of DaemonSets, or of the machine itself."),
+                Impact("Stays", _count(pods.stay), "Of DaemonSets, or of the machine itself."),
                 *health(seen),
             ),
         )  # fmt: skip
@@ -179,6 +184,10 @@ def _refusal(pods: Pods, bare: bool, local: bool) -> str:
     if pods.local and not local:
         return f"{_some(pods.local)}: its data on the node (emptyDir) goes with it. Ask to delete such data too."
     return ""
+
+
+def _count(pods: Sequence[PodOnNode]) -> str:
+    return "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
 
 
 def _some(pods: Sequence[PodOnNode]) -> str:

@@ -9,5 +9,6 @@ from ..switching import CronJobSwitch, SwitchParams
 class ResumeCronJob(CronJobSwitch):
     id, title, icon, risk = "resume-cronjob", "Resume", "player-play", Risk.LOW
     target, kinds = TargetKind.WORKLOAD, ("CronJob",)
+    offered_when = ("paused", True)
     params = SwitchParams
     suspends, verb, opposite = False, "Resume", "suspend-cronjob"

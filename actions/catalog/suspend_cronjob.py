@@ -9,5 +9,6 @@ from ..switching import CronJobSwitch, SwitchParams
 class SuspendCronJob(CronJobSwitch):
     id, title, icon, risk = "suspend-cronjob", "Suspend", "player-pause", Risk.MEDIUM
     target, kinds = TargetKind.WORKLOAD, ("CronJob",)
+    offered_when = ("paused", False)
     params = SwitchParams
     suspends, verb, opposite = True, "Suspend", "resume-cronjob"

@@ -9,5 +9,6 @@ from ..registry import register
 class UncordonNode(NodeSwitch):
     id, title, icon, risk = "uncordon-node", "Uncordon", "circle-check", Risk.LOW
     target, kinds = TargetKind.NODE, ("Node",)
+    offered_when = ("schedulable", False)
     params = SwitchNodeParams
     schedulable, word, opposite = True, "uncordon", "cordon-node"

@@ -94,7 +94,14 @@ def fitting(row: Row) -> list[AnyAction]:
     """The actions that people are offered for this kind of object, the least risky first."""
     kind, target = object_kind(row), kind_of(row)
     fit = (each for each in all_actions() if each.listed and each.target is target and kind in each.kinds)
-    return sorted(fit, key=lambda each: (each.risk, each.title))
+    return sorted((each for each in fit if _makes_sense(each, row)), key=lambda each: (each.risk, each.title))
+
+
+def _makes_sense(action: AnyAction, row: Row) -> bool:
+    if action.offered_when is None:
+        return True
+    column, value = action.offered_when
+    return bool(getattr(row, column)) is value
 
 
 def act_of(action: AnyAction, row: Row, person: Person, now: datetime, standing: Standing) -> Act:

@@ -189,10 +189,13 @@ def fields_of(
     return tuple(
         _field(name, schema, params, values, now, tuple(wrong.get(name, ())), (options or {}).get(name, ()))
         for name, schema in _properties(params).items()
-        if (name in now and schema.get("type") != "object")
-        or params.model_fields[name].is_required()
-        or values.get(name) not in (None, "", "false", False)
-        or name in wrong
+        if schema.get("type") != "object"
+        and (
+            name in now
+            or params.model_fields[name].is_required()
+            or values.get(name) not in (None, "", "false", False)
+            or name in wrong
+        )
     )
 
 

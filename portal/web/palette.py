@@ -119,7 +119,12 @@ def _acts_on_nodes(person: Person, asked: Asked, now: datetime) -> list[Act]:
         nodes = nodes.filter(name__icontains=word)
     found = list(nodes.order_by("cluster__name", "name")[:MOST_NODES])
     standings = {each.pk: standing_of(person, each) for each in {service_of(node) for node in found}}
-    return [act_of(action, node, person, now, standings[service_of(node).pk]) for node in found for action in meant]
+    return [
+        act_of(action, node, person, now, standings[service_of(node).pk])
+        for node in found
+        for action in fitting(node)
+        if action in meant
+    ]
 
 
 def _pairs(workloads: Sequence[Workload], meant: Sequence[AnyAction]) -> list[tuple[Workload, AnyAction]]:

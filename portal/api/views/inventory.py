@@ -7,7 +7,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from actions.errors import NotFound
-from actions.registry import all_actions
 from actions.ruling import standing_of
 from inventory import queries
 from inventory.models import Cluster, Environment, Workload
@@ -23,7 +22,7 @@ from portal.api.serializers.inventory import (
     WorkloadSerializer,
 )
 from portal.api.serializers.plans import OfferSerializer
-from portal.web.acts import act_of
+from portal.web.acts import act_of, fitting
 
 from .endpoint import Endpoint
 
@@ -122,8 +121,7 @@ class Offers(Endpoint):
         """What can be done to this workload, each with what the policy will answer: what the buttons on its page say."""
         row, now = _workload(self, workload), timezone.now()
         standing = standing_of(self.person, row.service)
-        possible = [action for action in all_actions() if row.kind in action.kinds]
-        offers = [act_of(action, row, self.person, now, standing) for action in possible]
+        offers = [act_of(action, row, self.person, now, standing) for action in fitting(row)]
         return Response(OfferSerializer(offers, many=True).data)
 
 
