@@ -271,6 +271,15 @@ def test_a_text_must_not_become_a_part_of_a_command(people: People, staging: Wor
         asks(people.mira, "run-task", staging, template="shelly", values={"ORDER": "DE-1"})
 
 
+def test_a_credential_is_no_value(people: People, staging: Workload, namespace: Namespace) -> None:
+    note = {"name": "NOTE", "type": "text", "pattern": ".*", "max_length": 100}
+    namespace.apply(task_template("free-text", parameters=[note]))
+    with pytest.raises(BadParams, match="NOTE looks like a credential"):
+        asks(people.mira, "run-task", staging, template="free-text", values={"NOTE": "password=canary-4711"})
+    with pytest.raises(BadParams, match="one line"):
+        asks(people.mira, "run-task", staging, template="free-text", values={"NOTE": "\u202etxt"})
+
+
 def test_what_is_not_approved_or_is_another_service_s_is_no_task(
     people: People, staging: Workload, namespace: Namespace
 ) -> None:
@@ -312,6 +321,9 @@ def test_the_form_asks_for_what_the_chosen_template_bounds(
     good = client.post(plan, {**sent, "values.BATCH_SIZE": "70"}, headers={"HX-Request": "true"}).content.decode()
     assert "containers[task].env[BATCH_SIZE]" in good
     assert 'hx-target="#inside"' not in good
+    asked = {"target": staging.pk, "params": {"template": "aaa", "values": {"BATCH_SIZE": "7"}}}
+    told = client.post("/api/actions/run-task/preview", asked, content_type="application/json")
+    assert (told.status_code, [*told.json()["errors"]]) == (422, ["values.BATCH_SIZE"])
     other = client.post(plan, {**sent, "template": "zzz"}, headers={"HX-Request": "true"})
     assert other.status_code == 200
     assert 'hx-target="#inside"' in other.content.decode()
