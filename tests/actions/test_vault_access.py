@@ -8,9 +8,10 @@ import psycopg
 import pytest
 from django.utils import timezone
 
-from actions import grants, handover, services
+from actions import admission, grants, handover, services
 from actions.errors import CannotPlanNow, TooLate
 from actions.models import Execution, Grant, Request
+from actions.registry import action_named
 from actions.states import ExecutionState, GrantState, RequestState
 from inventory.models import Secret, Service, Team, Vault
 from sandbox.stack import Endpoints
@@ -81,6 +82,11 @@ def lasts(grant: Grant, seconds: float) -> None:
     Grant.objects.filter(pk=grant.pk).update(ends_at=timezone.now() + timedelta(seconds=seconds))
 
 
+def swept(grant: Grant) -> bool:
+    grants.end_due()
+    return grant.endings.exists()
+
+
 def given_back(people: People, grant: Grant) -> Execution:
     grants.give_back(actor=people.mira, grant=grant)
     return work_off(grant.endings.latest("pk"))
@@ -126,8 +132,8 @@ def test_a_token_ends_on_time_while_the_portal_is_dead(people: People, session_k
     token = fetched(people, grant)["token"]
     assert reads(bao, token)
     eventually(lambda: not reads(bao, token), 10)  # no sweeper and no worker runs here
-    end = eventually(lambda: grants.end_due() or grant.endings.first())
-    assert work_off(end).state == ExecutionState.SUCCEEDED
+    eventually(lambda: swept(grant))
+    assert work_off(grant.endings.get()).state == ExecutionState.SUCCEEDED
 
 
 def test_a_second_credential_ends_the_first(people: People, session_key: Secret, bao: Bao) -> None:
@@ -143,9 +149,9 @@ def test_a_credential_made_while_the_grant_ends_is_ended_at_once(people: People,
     bao.root.sys.create_or_update_policy(READS, bao.root.sys.read_policy(READS)["data"]["rules"])
     stale = Grant.objects.get(pk=grant.pk)
     Grant.objects.filter(pk=grant.pk).update(ends_at=timezone.now() + timedelta(minutes=5))
-    plan = services.stored_plan(grant.request)
+    plan = admission.stored_plan(grant.request)
     world = handover._world(grant.request, plan)
-    action = handover.action_named(plan.action)
+    action = action_named(plan.action)
     made = action.hand_over(plan, stale.handle, stale.ends_at, world)
     with pytest.raises(TooLate, match="nobody has got it"):
         handover._keep(stale, action, plan, made, world)
@@ -241,8 +247,8 @@ def test_whoever_dies_while_making_a_credential_leaves_what_nobody_has_and_what_
     people: People, session_key: Secret, bao: Bao
 ) -> None:
     grant = granted(asks(people, "get-vault-access", session_key, policy=READS))
-    plan = services.stored_plan(grant.request)
-    action, world = handover.action_named(plan.action), handover._world(grant.request, plan)
+    plan = admission.stored_plan(grant.request)
+    action, world = action_named(plan.action), handover._world(grant.request, plan)
     lost = action.hand_over(
         plan, grant.handle, timezone.now() + timedelta(seconds=2), world
     )  # and nothing was written down

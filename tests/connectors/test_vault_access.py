@@ -21,8 +21,8 @@ READS = "access-checkout-read"
 
 @pytest.fixture(scope="module")
 def vault(endpoints: Endpoints) -> VaultServer:
-    credentials = {"role_id_file": endpoints.vault_role_id_file, "secret_id_file": endpoints.vault_secret_id_file}
-    return VaultServer("sandbox", VaultConfig(endpoints.vault_address, **credentials))
+    role_id, secret_id = endpoints.vault_role_id_file, endpoints.vault_secret_id_file
+    return VaultServer("sandbox", VaultConfig(endpoints.vault_address, role_id_file=role_id, secret_id_file=secret_id))
 
 
 @pytest.fixture

@@ -36,8 +36,8 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
 
 @pytest.fixture(scope="module")
 def vault(endpoints: Endpoints) -> VaultServer:
-    credentials = {"role_id_file": endpoints.vault_role_id_file, "secret_id_file": endpoints.vault_secret_id_file}
-    return VaultServer("sandbox", VaultConfig(endpoints.vault_address, **credentials))
+    role_id, secret_id = endpoints.vault_role_id_file, endpoints.vault_secret_id_file
+    return VaultServer("sandbox", VaultConfig(endpoints.vault_address, role_id_file=role_id, secret_id_file=secret_id))
 
 
 @dataclass
@@ -95,8 +95,8 @@ class InNamespace:
     def good(self) -> Mapping[str, Any]:
         return {"role": self.role, "minutes": 60, "identity": "token"}
 
-    numbers = ("minutes",)
-    secrets = ()
+    numbers: tuple[str, ...] = ("minutes",)
+    secrets: tuple[str, ...] = ()
 
     def effects(self) -> int:
         return len(

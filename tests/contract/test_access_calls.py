@@ -27,8 +27,8 @@ def token(on: KubernetesCluster, namespace: str = "payments", name: str = GRANT.
     return on.access.token(replace(GRANT, namespace=namespace, name=name), 600, as_=MIRA)
 
 
-def take(on: KubernetesCluster, namespace: str = "payments", name: str = GRANT.name) -> object:
-    return on.access.take(replace(GRANT, namespace=namespace, name=name), as_=MIRA)
+def take(on: KubernetesCluster, namespace: str = "payments", name: str = GRANT.name) -> None:
+    on.access.take(replace(GRANT, namespace=namespace, name=name), as_=MIRA)
 
 
 class TestKubernetesAccess(test_connectors.TestKubernetes):
