@@ -23,6 +23,7 @@ RELATED = (
     "secret__vault",
     "secret__service",
     "node__cluster__service",
+    "ends",
     "requester",
     "round",
     "execution",

@@ -17,10 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from actions import granted, handover, queries
+from actions.admission import stored_plan
 from actions.errors import Refused
 from actions.handover import Wrapped
-from actions.models import Grant
-from actions.registry import title_of
+from actions.models import Grant, Request
 from inventory import queries as inventory
 from inventory.models import Person
 
@@ -44,10 +44,7 @@ class Row:
     mine: bool
     may_end: bool
     longer: str
-
-    @property
-    def gives_credential(self) -> bool:
-        return self.mine and self.grant.kind == Grant.Kind.ACCESS and self.grant.request.params.get("identity") != "own"
+    gives_credential: bool
 
 
 @signed_in
@@ -72,13 +69,19 @@ def row_of(grant: Grant, person: Person, now: datetime) -> Row:
     offered = mine and row is not None and row.gone_at is None and grant.state == "active"
     return Row(
         grant=grant,
-        title=f"{title_of(asked.action)}: {asked.summary}" if grant.kind == Grant.Kind.CHANGE else asked.summary,
+        title=asked.summary,
         state=state,
         word=word,
         mine=mine,
         may_end=grant.state == "active" and (mine or person.is_superuser or inventory.is_owner(person, asked.service)),
         longer=address_of(asked.action, row, again=asked.pk) if offered and row is not None else "",
+        gives_credential=mine and grant.kind == Grant.Kind.ACCESS and _has_credential(asked),
     )
+
+
+def _has_credential(asked: Request) -> bool:
+    """Access for somebody's own identity has none: they are let in as they are."""
+    return stored_plan(asked).granting.params.get("identity") != "own"
 
 
 def _state(grant: Grant, now: datetime) -> tuple[str, str]:

@@ -59,6 +59,7 @@ ELSEWHERE = {
     "run-cronjob": "needs nothing filled in; tests/actions/test_tasks runs it",
     "suspend-cronjob": "needs nothing filled in; tests/actions/test_tasks runs it",
     "promote-image": "needs a version that was verified in staging, which the demo begins without",
+    "get-database-access": "the demo's dynamic role belongs to another service",
     "suspend-gitops": "on a service that Argo CD owns",
     "resume-gitops": "is what ends a suspension",
     "resume-cronjob": "undoes a suspension",

@@ -62,7 +62,13 @@ def test_an_object_no_action_fits_says_so(people: People, signed_in: SignedIn, t
     town.workload(town.service("nightly"), kind="Job", wanted=0, ready=0)
     page = signed_in(people.mira).get("/services/nightly").content.decode()
     assert "No action works on a Job yet." in page
+
+
+def test_what_runs_by_a_schedule_is_not_called_switched_off(people: People, signed_in: SignedIn, town: Town) -> None:
+    town.workload(town.service("nightly"), kind="CronJob", wanted=0, ready=0)
+    page = signed_in(people.mira).get("/services/nightly").content.decode()
     assert "Runs by its schedule" in page
+    assert "Run now" in page
 
 
 def test_a_silent_cluster_shows_since_when_and_nothing_can_be_planned(
