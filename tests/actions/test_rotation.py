@@ -14,6 +14,7 @@ from actions.errors import CannotPlanNow, NotAllowed, TooLate
 from actions.models import Execution, JournalEntry, Request
 from actions.states import ExecutionState, RequestState
 from connectors.kubernetes import KubernetesCluster
+from connectors.vault.rotation import Rotation
 from inventory.models import Secret, Team, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
@@ -375,3 +376,48 @@ def test_that_other_teams_are_restarted_is_said_and_seen_by_the_policy(
         ("storefront", True)
     ]
     assert (seen.plan.numbers["other_teams"], seen.plan.numbers["pods"], seen.plan.numbers["objects"]) == (1, 2, 3)
+
+
+def test_a_pod_that_started_with_the_new_value_goes_with_it(
+    safe: Safe, shop: Shop, people: People, there: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has the old template, so putting that back would leave it, with a value that is no longer the one."""
+    fragile = shop.knows("fragile", environment=shop.staging)
+    secret = safe.kv("smtp", {"password": "old"}, fragile, environment=shop.staging)
+    born: set[str] = set()
+
+    def starts_anew() -> None:
+        there.kubectl("delete", "pod", "-l", "app.kubernetes.io/name=fragile", "--grace-period=0", "--force")
+        there.roll_out("deployment", "fragile")
+        born.update(pods(there, "fragile"))
+
+    request = rotates(people, secret)
+    at_step(monkeypatch, "write", starts_anew)
+
+    run = work_off(request)
+
+    assert run.state == ExecutionState.REVERTED, run.cause
+    assert born
+    assert born.isdisjoint(pods(there, "fragile"))
+
+
+def pods(namespace: Namespace, name: str) -> set[str]:
+    return set(namespace.kubectl("get", "pods", "-l", f"app.kubernetes.io/name={name}", "-o", "name").split())
+
+
+def test_of_two_writes_at_the_same_moment_ours_yields(
+    people: People, vault: Vault, unread: Secret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request, merge = rotates(people, unread), Rotation.merge
+
+    def after_somebody_else(self: Rotation, mount: str, path: str, values: dict[str, Any], *, seen: int) -> None:
+        if len(vault.root.secrets.kv.v2.read_secret_metadata(path)["data"]["versions"]) == 1:
+            vault.root.secrets.kv.v2.create_or_update_secret(path, {"api_key": "theirs"})
+        merge(self, mount, path, values, seen=seen)
+
+    monkeypatch.setattr(Rotation, "merge", after_somebody_else)
+
+    run = work_off(request)
+
+    assert (run.state, fresh(request).state) == (ExecutionState.CANCELLED, RequestState.STALE), run.cause
+    assert vault.value(unread.path) == {"api_key": "theirs"}
