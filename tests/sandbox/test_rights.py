@@ -128,9 +128,12 @@ def test_the_portal_is_not_handed_database_passwords(vault: hvac.Client, path: s
         vault.read(path)
 
 
-def test_the_static_role_is_rotated_by_asking(vault: hvac.Client, root: hvac.Client, endpoints: Endpoints) -> None:
+def test_the_static_role_is_rotated_with_a_token_for_that_step(vault: hvac.Client, root: hvac.Client, endpoints: Endpoints) -> None:
     before = root.read("database/static-creds/orders-service")["data"]
-    vault.write_data("database/rotate-role/orders-service", data={})
+    with pytest.raises(hvac.exceptions.Forbidden):
+        vault.write_data("database/rotate-role/orders-service", data={})
+    step = vault.auth.token.create(role_name="afterdeck-rotation")["auth"]["client_token"]
+    hvac.Client(url=vault.url, token=step).write_data("database/rotate-role/orders-service", data={})
     after = root.read("database/static-creds/orders-service")["data"]
     assert after["password"] != before["password"]
     with psycopg.connect(orders(endpoints, after)) as connection:
