@@ -21,6 +21,7 @@ PEOPLE = (
     Person("ines", "Inês Carvalho", "approver in payments", team="payments", approves=True),
     Person("leila", "Leila Haddad", "developer in storefront", team="storefront"),
     Person("zoe", "Zoë Vermeer", "approver in storefront", team="storefront", approves=True),
+    Person("noor", "Noor Aziz", "developer in platform", team="platform"),
     Person("priya", "Priya Raman", "approver in platform", team="platform", approves=True),
     Person("kofi", "Kofi Mensah", "administrator", staff=True),
     Person("edda", "Edda Þórsdóttir", "auditor", audits=True),
