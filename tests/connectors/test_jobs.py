@@ -145,9 +145,9 @@ def test_a_value_stays_what_it_is(given: str, sent: str) -> None:
     assert literal(given) == sent
 
 
-@pytest.mark.parametrize("name", ["", "A=B", "A\n", "1A", "Ä", "A" * 65])
-def test_what_cannot_name_a_variable_is_refused(name: str, cluster: KubernetesCluster, namespace: Namespace) -> None:
+def test_what_cannot_name_a_variable_is_refused(cluster: KubernetesCluster, namespace: Namespace) -> None:
     namespace.apply(TEMPLATE)
     template = cluster.jobs.read_template(namespace.name, "send-reports")
-    with pytest.raises(InvalidName):
-        job_of_template(template, name="x", values={name: "1"}, execution="e1", deadline=60)
+    for name in ("", "A=B", "A\n", "1A", "Ä", "A" * 65):
+        with pytest.raises(InvalidName):
+            job_of_template(template, name="x", values={name: "1"}, execution="e1", deadline=60)

@@ -22,7 +22,6 @@ from tests.tasks import cronjob, task_template
 
 CASES = (
     ("run-task", "Deployment"),
-    ("run-task", "StatefulSet"),
     ("run-cronjob", "CronJob"),
     ("suspend-cronjob", "CronJob"),
     ("resume-cronjob", "CronJob"),
