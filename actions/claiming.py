@@ -89,7 +89,7 @@ def start(execution: Execution) -> bool:
     """Make a queued run the one that owns its targets; `False` while another run does, and then it stays in line."""
     plan = stored_plan(execution.request)
     keys = sorted(
-        {each.target.key for each in (plan, *plan.parts)}
+        {key for each in (plan, *plan.parts) for key in (each.target.key, *each.holds)}
     )  # sorted, so that two runs that want the same ones cannot wait for each other
     try:
         with transaction.atomic():

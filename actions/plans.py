@@ -103,7 +103,8 @@ class Plan:
     and `no_revert` says why; with a `final` step, there can be both. `undo` is the parameters of the deliberate inverse, of
     `undo_action` or else of the same action. `soak_seconds` is how long the result must stay good; `deadline_seconds` how long it
     may take to get there. `lasts_seconds` makes it a grant: it ends by itself, counted from when the steps are done. `parts` are
-    the plans of a chain, in order. `numbers` feeds the policy and is not signed.
+    the plans of a chain, in order. `holds` are the keys of other targets that it changes too, so that nothing else may meanwhile.
+    `numbers` feeds the policy and is not signed.
     """
 
     action: str
@@ -126,6 +127,7 @@ class Plan:
     undo_action: str = ""
     lasts_seconds: int | None = None
     parts: "tuple[Plan, ...]" = ()
+    holds: tuple[str, ...] = ()
 
     def content(self) -> dict[str, Any]:
         """Everything that is signed, as JSON values."""
@@ -157,6 +159,7 @@ class Plan:
             "deadline_seconds": self.deadline_seconds,
             "lasts_seconds": self.lasts_seconds,
             "parts": [part.content() for part in self.parts],
+            "holds": list(self.holds),
         }  # fmt: skip
 
     @property
@@ -207,4 +210,5 @@ def plan_from(content: Mapping[str, Any]) -> Plan:
         undo_action=content.get("undo_action", ""),
         lasts_seconds=content.get("lasts_seconds"),
         parts=tuple(plan_from(part) for part in content.get("parts", ())),
+        holds=tuple(content.get("holds", ())),
     )  # fmt: skip

@@ -234,6 +234,7 @@ class RotateSecret(Action[RotateParams]):
             soak_seconds=world.soak_seconds,
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers=words.numbers(on),
+            holds=tuple(sorted(f"workload:{each.ref.uid}" for each in on.restarted)),
             impact=(words.readers(on, params.order), words.copied(on), *impact, *words.other_teams(on)),
         )
 

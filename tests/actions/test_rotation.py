@@ -421,3 +421,22 @@ def test_of_two_writes_at_the_same_moment_ours_yields(
 
     assert (run.state, fresh(request).state) == (ExecutionState.CANCELLED, RequestState.STALE), run.cause
     assert vault.value(unread.path) == {"api_key": "theirs"}
+
+
+def test_nothing_else_happens_to_a_reader_meanwhile(
+    people: People, there: Namespace, stripe: Secret, first: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def wants_to_restart_it() -> None:
+        other = asks(people.mira, "restart-workload", first)
+        run = claiming.claim(only=fresh(other).execution.pk)
+        assert run is not None
+        execution.advance(run)
+        said.append(fresh(other).execution.cause)
+
+    request = rotates(people, stripe)
+    at_step(monkeypatch, "write", wants_to_restart_it)
+
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    assert said == [f"Request {request.pk} is running on the same target. One change at a time."]
