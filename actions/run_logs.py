@@ -15,7 +15,7 @@ from connectors.kubernetes.jobs import LogSeen
 from . import bell, lifecycle
 from .models import Execution, RunLog
 from .protocol import Plan, World
-from .registry import AnyAction
+from .registry import AnyAction, writes_logs
 
 KEPT = 256 * 2**10
 """Bytes of each container's log, the last ones. We are shown more, so that what is cut here was looked through before."""
@@ -28,6 +28,8 @@ _CUT_KEY = re.compile(r"\A(?:(?!-----BEGIN )[^\n]*\n)*?-----END [A-Z ]*PRIVATE K
 
 def keep(execution: Execution, action: AnyAction, plan: Plan, world: World, *, last: bool) -> None:
     """Read the logs of the run's work and keep them, if it writes any and it is time. Raises `Lost`."""
+    if not writes_logs(action.id):
+        return
     now = timezone.now()
     newest = RunLog.objects.filter(execution=execution).order_by("-at").first()
     if newest is not None and not last and now - newest.at < EVERY:

@@ -129,6 +129,7 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
         "called_by": _names(found.called_by.filter(pk__in=visible)),
         "calls": _names(found.calls.filter(pk__in=visible)),
+        "cluster": "" if workloads else found.clusters.values_list("name", flat=True).first() or "",
         "trouble": _worst(columns),
         "silent": _silent(workloads),
     }

@@ -113,6 +113,7 @@ def test_the_menu_of_a_node_says_what_the_policy_answers(client: Client, people:
     theirs = seen(client, Person.objects.get(pk=people.mira.pk), f"/fragments/nodes/{node.pk}/acts")
     assert re.search(r"Drain\s+Denied", theirs)
     assert "only an administrator acts on its nodes" in theirs
+    assert "/nodes?cluster=eu" in client.get("/services/cluster-eu").content.decode()
 
 
 def test_an_action_on_a_node_is_found_from_anywhere_by_whoever_may_see_it(
