@@ -105,6 +105,13 @@ class Web(PortalProcess):
             "POST", f"{self._url}/api/requests", json=body, headers=headers, retries=False, timeout=60
         )
 
+    def credential(self, grant: int) -> str:
+        """The wrapping token of a grant's credential, made by this server."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        answer = urllib3.request("POST", f"{self._url}/api/grants/{grant}/credential", headers=headers, timeout=20)
+        assert answer.status == 201, answer.data
+        return str(answer.json()["wrapping_token"])
+
     def looks(self, request: int) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self._token}"}
         answer = urllib3.request(
