@@ -59,7 +59,8 @@ def action_named(action_id: str) -> AnyAction:
     try:
         return _actions[action_id]
     except KeyError:
-        raise UnknownAction(f"There is no action {action_id[:64]!r}. Known: {', '.join(sorted(_actions))}.") from None
+        offered = ", ".join(action.id for action in all_actions() if action.listed)
+        raise UnknownAction(f"There is no action {action_id[:64]!r}. Known: {offered}.") from None
 
 
 def title_of(action_id: str) -> str:

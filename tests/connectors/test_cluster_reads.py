@@ -8,7 +8,6 @@ import pytest
 
 from connectors.errors import Forbidden
 from connectors.kubernetes import transport
-from connectors.kubernetes.seen import GitOpsOwner
 from sandbox import manifests
 from tests.cluster import Namespace, eventually
 from tests.connectors.conftest import deployment
@@ -156,7 +155,9 @@ def test_a_cronjob_is_seen(cluster, namespace):
 def test_an_owner_that_cannot_be_asked_is_still_named(cluster, namespace):
     namespace.apply(deployment("shop", replicas=0, annotations=tracked_by("gone", namespace, "shop")))
 
-    assert cluster.read_workload("Deployment", namespace.name, "shop").owner == GitOpsOwner("argocd", "gone")
+    owner = cluster.read_workload("Deployment", namespace.name, "shop").owner
+
+    assert (owner.kind, owner.application, owner.self_heal, owner.reconciler) == ("argocd", "gone", None, None)
 
 
 def test_an_argo_cd_application_says_whether_it_takes_changes_back(cluster, namespace):
@@ -175,7 +176,10 @@ def test_an_argo_cd_application_says_whether_it_takes_changes_back(cluster, name
 
     owner = cluster.read_workload("Deployment", namespace.name, "shop").owner
 
-    assert owner == GitOpsOwner("argocd", name, auto_sync=True, self_heal=True)
+    assert (owner.kind, owner.application, owner.auto_sync, owner.self_heal) == ("argocd", name, True, True)
+    assert (owner.within_seconds, owner.reconciler.ref.name) == (5, name)
+    assert "spec.replicas" in owner.declares
+    assert "status.replicas" not in owner.declares
 
 
 def test_the_portals_own_account_cannot_read_a_secret(cluster, namespace):
