@@ -33,8 +33,8 @@ def administrator(endpoints: Endpoints) -> Cluster:
 
 
 def definitions(cluster: Cluster) -> None:
-    """The kinds, as far as we read them; where the world of the demo is, they are there already."""
-    cluster.create_absent([found for found in manifests.read(WORLD) if found["kind"] == "CustomResourceDefinition"])
+    """The kinds, as far as we read them; where the world of the demo is, they are there already, perhaps an earlier version's."""
+    cluster.apply([found for found in manifests.read(WORLD) if found["kind"] == "CustomResourceDefinition"])
 
 
 def application(name: str, **automated: Any) -> Manifest:

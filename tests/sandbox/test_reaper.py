@@ -48,8 +48,25 @@ def test_it_deletes_what_is_over_and_can_delete_nothing_else(
     namespace.kubectl("annotate", "serviceaccount", FORGED, f"afterdeck.dev/ends-at={OVER}")
 
     token = afterdeck.kubectl("create", "token", "reaper").strip()
+    done = reaped(script, cluster, token, tmp_path)
+
+    left = namespace.kubectl("get", "rolebinding,serviceaccount", "-l", "afterdeck.dev/grant", "-o", "name").split()
+    assert f"serviceaccount/{name_of('over')}" not in left, done.stderr
+    assert not [each for each in left if each.endswith("-over")]
+    assert len([each for each in left if each.endswith("-goes-on")]) == 2
+    assert f"serviceaccount/{FORGED}" in left
+    assert "only accounts and bindings of its own grants" in done.stderr
+    assert done.returncode == 1, "somebody has to look at what could not be deleted"
+
+    namespace.kubectl("delete", "serviceaccount", FORGED)
+    assert reaped(script, cluster, token, tmp_path).returncode == 0
+    assert reaped(script, cluster, "no-token", tmp_path).returncode != 0, "a list that fails is no empty list"
+
+
+def reaped(script: str, cluster: KubernetesCluster, token: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """The script run once, as whoever the token is for."""
     server, authority = cluster.access.endpoint()
-    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(
         yaml.safe_dump(
             {
@@ -61,13 +78,6 @@ def test_it_deletes_what_is_over_and_can_delete_nothing_else(
         )
     )  # fmt: skip
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
+    return subprocess.run(
         ["/bin/sh", "-c", script], env={"PATH": path, "KUBECONFIG": str(kubeconfig)}, capture_output=True, text=True, check=False
     )  # fmt: skip
-
-    left = namespace.kubectl("get", "rolebinding,serviceaccount", "-l", "afterdeck.dev/grant", "-o", "name").split()
-    assert f"serviceaccount/{name_of('over')}" not in left, done.stderr
-    assert not [each for each in left if each.endswith("-over")]
-    assert len([each for each in left if each.endswith("-goes-on")]) == 2
-    assert f"serviceaccount/{FORGED}" in left
-    assert "only accounts and bindings of its own grants" in done.stderr

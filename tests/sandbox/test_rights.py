@@ -10,6 +10,9 @@ import hvac
 import psycopg
 import pytest
 
+from sandbox import manifests
+from sandbox.kubernetes import DEPLOYED
+from sandbox.manifests import Manifest
 from sandbox.stack import Endpoints
 from tests.cluster import KUBECTL, Namespace, eventually, workload
 
@@ -90,6 +93,33 @@ def test_what_the_portal_must_not_do_in_a_cluster(portal: Kubectl, attempt: tupl
     assert "orbidden" in refused.stderr
 
 
+NARROWED = {
+    "afterdeck-grants-only": {"serviceaccounts", "serviceaccounts/token", "rolebindings"},
+    "afterdeck-auto-sync-only": {"applications", "kustomizations", "helmreleases"},
+    "afterdeck-force-sync-only": {"externalsecrets", "vaultstaticsecrets", "vaultdynamicsecrets"},
+}
+"""What means too much by RBAC alone, by the policy that narrows it."""
+
+
+@pytest.mark.parametrize("file", sorted(DEPLOYED.glob("*.yaml")), ids=lambda file: file.stem)
+def test_rights_that_a_policy_narrows_are_in_one_file_with_it(file: Path) -> None:
+    """Whoever applied only such rights would give the cluster away."""
+    documents = manifests.read(file)
+    bound = [each["spec"]["policyName"] for each in documents if each["kind"] == "ValidatingAdmissionPolicyBinding"]
+    there = {each["metadata"]["name"] for each in documents if each["kind"] == "ValidatingAdmissionPolicy"}
+    lent = set[str]().union(*map(written_by_people, documents))
+    for policy, resources in NARROWED.items():
+        assert bool(lent & resources) is (policy in there and policy in bound)
+
+
+def written_by_people(document: Manifest) -> set[str]:
+    """What a role lets somebody write in the name of a person; the reaper has an account of its own."""
+    if document["kind"] != "ClusterRole" or document["metadata"]["name"] == "afterdeck-reaper":
+        return set()
+    rules = [rule for rule in document["rules"] if not {"get", "list", "watch"}.issuperset(rule["verbs"])]
+    return {name for rule in rules for name in rule["resources"]}
+
+
 @pytest.fixture
 def root(endpoints: Endpoints) -> hvac.Client:
     return hvac.Client(url=endpoints.vault_address, token=endpoints.vault_root_token_file.read_text())
@@ -128,7 +158,9 @@ def test_the_portal_is_not_handed_database_passwords(vault: hvac.Client, path: s
         vault.read(path)
 
 
-def test_the_static_role_is_rotated_with_a_token_for_that_step(vault: hvac.Client, root: hvac.Client, endpoints: Endpoints) -> None:
+def test_the_static_role_is_rotated_with_a_token_for_that_step(
+    vault: hvac.Client, root: hvac.Client, endpoints: Endpoints
+) -> None:
     before = root.read("database/static-creds/orders-service")["data"]
     with pytest.raises(hvac.exceptions.Forbidden):
         vault.write_data("database/rotate-role/orders-service", data={})
