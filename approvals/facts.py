@@ -54,7 +54,7 @@ class PlanFacts:
     `vpa`: a vertical autoscaler sets CPU and memory by itself. `takes_over`: fields taken from whoever declared them;
     `other_repository` and `unverified` are about the image that is put in place. `minutes`: how long access lasts, 0 for what is no
     access; `own_identity`: it is given to the person's own identity on the cluster, where nothing but us ends it. `other_teams`: whose
-    workloads are restarted too, because they say that they read the secret.
+    workloads are restarted too, because they say that they read the secret, or reached too, because they are in the same namespace.
     """
 
     objects: int = 1

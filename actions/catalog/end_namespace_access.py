@@ -12,7 +12,7 @@ from connectors.errors import Missing
 from connectors.kubernetes.access import GivenSeen, Subject, account_subject, name_of
 
 from ..access import EndParams, beside_the_work_on_it, end_plan
-from ..namespace_access import KINDS, OWN, reviews
+from ..namespace_access import KINDS, OWN, allowed_anyway, reviews
 from ..protocol import (
     Action,
     Change,
@@ -81,20 +81,23 @@ class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
             if there is not None:
                 return Verdict(Outcome.WAIT, f"{there.ref} is still there.")
         own = plan.params["identity"] == OWN
-        subject = Subject(world.person.user) if own else account_subject(namespace, name)
         try:
             role = world.cluster.access.role(plan.params["role"])
         except Missing:  # deleted meanwhile, so it allows nobody anything
             return Verdict(Outcome.OK, f"The access is gone, and so is the role {plan.params['role']}.")
+        subject = Subject(world.person.user) if own else account_subject(namespace, name)
         still = [what for what, allowed in reviews(role, subject, namespace, world) if allowed]
-        if still and not own:
-            return Verdict(Outcome.WAIT, f"The cluster still allows {subject.user}: {'; '.join(still)}.")
+        anyway = set(still) if own or not still else allowed_anyway(role, namespace, name, world)
+        if lasting := [what for what in still if what not in anyway]:
+            return Verdict(Outcome.WAIT, f"The cluster still allows {subject.user}: {'; '.join(lasting)}.")
         made = access.made_with(namespace, name, None, role.makes)
         evidence = {"left behind": ", ".join(made.objects) or "nothing"}
         if made.unseen and role.makes:
             evidence["not ours to look at"] = ", ".join(made.unseen)
         if still:
-            evidence["still allowed by rights of their own"] = "; ".join(still)
+            evidence["still allowed by rights of their own" if own else "still allowed to every account there"] = (
+                "; ".join(still)
+            )
         return Verdict(
             Outcome.OK, f"The cluster refuses {subject.user} now." if not still else "What was given is gone.", evidence
         )

@@ -25,7 +25,7 @@ from ..access import (
     length,
     said,
 )
-from ..namespace_access import KINDS, OWN, TOKEN, both_gone, reviews, role_named
+from ..namespace_access import KINDS, OWN, TOKEN, both_gone, others_there, reviews, role_named
 from ..protocol import (
     Action,
     CannotPlan,
@@ -58,6 +58,7 @@ WAYS = (
     ),
 )
 NAME = "afterdeck-grant-(the run's mark)"
+MOST_NAMED = 5
 SHOWN = ("roleRef.name", "subjects[", "metadata.annotations", "metadata.name")
 DRY = "00000000-0000-0000-0000-000000000000"
 
@@ -96,6 +97,7 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
             raise CannotPlan(
                 "A kubeconfig is handed over through a vault, and none is connected. Ask for your own identity instead."
             )
+        others = others_there(target)
         target = beside_the_work_on_it(target)
         return Plan(
             action=self.id,
@@ -120,10 +122,14 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
             soak_seconds=0,
             deadline_seconds=int(DEADLINE.total_seconds()),
             lasts_seconds=params.minutes * 60,
-            numbers={"minutes": params.minutes, "own_identity": int(own), "objects": 1 if own else 2, "percent": 0},
+            numbers={
+                "minutes": params.minutes, "own_identity": int(own), "objects": 1 if own else 2, "percent": 0,
+                "other_teams": len(others),
+            },
             impact=(
                 Impact("Role", role.title, "; ".join(map(str, role.rules)) + "."),
                 *(Impact("Reaches", "further than it looks", worry, worry=True) for worry in role.worries),
+                *_reaches_others(namespace, others),
                 lapses(_how_it_ends(own), params.minutes),
                 _present(namespace, world),
             ),
@@ -154,7 +160,7 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
         return {there.ref.kind: name, "ends": said(there.ends_at) if there.ends_at else "", "uid": there.ref.uid}
 
     def verify(self, plan: Plan, world: World) -> Verdict:
-        """Ask the cluster's own authoriser: what the role allows is allowed there, and secrets are not."""
+        """Ask the cluster's own authoriser: what the role allows is allowed there, and reading secrets is not."""
         access, namespace, name = world.cluster.access, plan.target.ref.namespace, name_of(world.current_run.id)
         binding = access.binding(namespace, name)
         if binding is None or binding.role != plan.params["role"]:
@@ -173,7 +179,7 @@ class GetNamespaceAccess(Action[NamespaceAccessParams]):
             return Verdict(Outcome.WAIT, f"The cluster does not allow it yet: {', '.join(refused)}.")
         if not own and access.allows(subject, namespace, "get", "secrets"):
             return Verdict(Outcome.FAILED, "The account can read secrets, by a right that did not come from here.")
-        secrets = "" if own else ", and secrets are out of reach"
+        secrets = "" if own else ", and reading secrets by the API is refused"
         evidence = {"allowed": "; ".join(what for what, _ in asked), "to": subject.user}
         return Verdict(Outcome.OK, f"The cluster allows it in {namespace}{secrets}.", evidence)
 
@@ -236,6 +242,16 @@ def _eject(namespace: str, role: RoleSeen, own: bool, world: World) -> tuple[str
     bind = f"kubectl --namespace {namespace} create rolebinding NAME --clusterrole={role.name} {whom}"
     account = f"kubectl --namespace {namespace} create serviceaccount NAME"
     return (bind,) if own else (account, bind, f"kubectl --namespace {namespace} create token NAME")
+
+
+def _reaches_others(namespace: str, others: Mapping[str, Sequence[str]]) -> tuple[Impact, ...]:
+    """Kubernetes binds a role in a namespace, not to the pods of a team."""
+    if not others:
+        return ()
+    whose = "; ".join(f"{team}: {', '.join(names[:MOST_NAMED])}" for team, names in others.items())
+    count = sum(map(len, others.values()))
+    said = f"A role holds for the whole of {namespace}, and in it {'is' if count == 1 else 'are'} also {count} of others ({whose})."
+    return (Impact("Other teams", ", ".join(others), said, worry=True),)
 
 
 def _how_it_ends(own: bool) -> str:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,16 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from actions import admission, grants, handover, journal
+from actions import admission, grants, handover, journal, services
 from actions.errors import CannotPlanNow, NotAllowed, NotFound, TooLate
 from actions.models import Execution, Grant, JournalEntry, Request
+from actions.namespace_access import others_there
 from actions.registry import action_named
 from actions.states import ExecutionState, GrantState, RequestState
+from actions.targets import target_of
 from audit import queries
 from audit.events import SYSTEM
-from inventory.models import Cluster, Person, Workload
+from inventory.models import Cluster, Person, Service, Team, Workload
 from sandbox.stack import Endpoints
 from tests.canary import found_at_rest
 from tests.characters import People, Shop, approves, asks, fresh, work_off
@@ -89,6 +92,7 @@ def test_access_is_proved_when_it_is_there_and_when_it_is_gone(
     grant = granted(request)
     verdict = request.execution.journal.get(phase="verify")
     assert "create pods/exec" in verdict.evidence["allowed"]
+    assert "reading secrets by the API is refused" in verdict.detail
     kubectl = kubectl_of(revealed(people.mira, grant), tmp_path)
     assert "created" in kubectl("run", "probe", "--image=registry.example/probe:1").stdout
     assert "forbidden" in kubectl("get", "secrets").stderr
@@ -102,6 +106,46 @@ def test_access_is_proved_when_it_is_there_and_when_it_is_gone(
     eventually(lambda: kubectl("get", "pods").returncode != 0, 60)
     assert verbs(request)[-1] == "grant.ended" or "grant.ended" in verbs(request)
     namespace.kubectl("delete", "pod", "probe", "--wait=false")
+
+
+def test_access_ends_also_where_everybody_may_do_some_of_it(
+    checkout: Workload, people: People, namespace: Namespace
+) -> None:
+    """An authoriser does not care whether an account exists, so it goes on to allow a deleted one what all may do."""
+    bind = ("create", "rolebinding", "everybody", "--clusterrole=view", "--group=system:authenticated")
+    namespace.kubectl(*bind)
+    try:
+        end = time_is_over(granted(wants(people.mira, checkout)))
+    finally:
+        namespace.kubectl("delete", "rolebinding", "everybody")
+    assert end.state == ExecutionState.SUCCEEDED, end.cause
+    evidence = end.journal.get(phase="verify").evidence
+    assert "watch pods" in evidence["still allowed to every account there"]
+    assert "create pods/exec" not in evidence["still allowed to every account there"]
+
+
+def test_that_other_teams_are_reached_is_said_and_seen_by_the_policy(
+    checkout: Workload, people: People, shop: Shop
+) -> None:
+    def seen() -> tuple[Any, list[tuple[str, bool]]]:
+        params = {"role": DEBUG, "minutes": 60, "identity": "token"}
+        plan = services.preview(
+            actor=people.mira, action="get-namespace-access", target=checkout.pk, params=params
+        ).plan
+        return plan.numbers["other_teams"], [
+            (each.figure, each.worry) for each in plan.impact if each.label == "Other teams"
+        ]
+
+    Service.objects.create(slug="nobodys", name="Nobody's", team=None, tier=3)
+    other = Service.objects.create(slug="carts", name="Carts", team=Team.objects.get(slug="storefront"), tier=1)
+    there = {name: getattr(checkout, name) for name in ("environment", "cluster", "namespace", "kind", "seen_at")}
+    carts = Workload.objects.create(service=other, name="carts", uid="another", **there)
+    assert seen() == (1, [("storefront", True)])
+    assert set(others_there(replace(target_of(checkout), service="nobodys"))) == {"payments", "storefront"}
+    Workload.objects.filter(pk=carts.pk).update(gone_at=timezone.now())
+    assert seen() == (0, [])
+    Workload.objects.filter(pk=carts.pk).update(gone_at=None, namespace="elsewhere")
+    assert seen() == (0, [])
 
 
 def test_its_time_counts_from_when_the_person_is_there(shop: Shop, people: People) -> None:

@@ -78,6 +78,7 @@ def reaped(script: str, cluster: KubernetesCluster, token: str, folder: Path) ->
         )
     )  # fmt: skip
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "KUBECONFIG": str(kubeconfig), "HOME": str(folder)}
     return subprocess.run(
-        ["/bin/sh", "-c", script], env={"PATH": path, "KUBECONFIG": str(kubeconfig)}, capture_output=True, text=True, check=False
+        ["/bin/sh", "-c", script], env=environment, capture_output=True, text=True, check=False
     )  # fmt: skip
