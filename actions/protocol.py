@@ -19,8 +19,9 @@ from connectors.vault import VaultServer
 from .plans import Change, Impact, Line, Option, Plan, Step, Target, TargetKind, plan_from
 
 __all__ = [
-    "Action", "CannotPlan", "Change", "Drifted", "Ending", "HandOver", "Impact", "Line", "NotYet", "Option", "Outcome", "Params",
-    "Plan", "Risk", "Run", "Step", "StepFailed", "Target", "TargetKind", "Verdict", "World", "nobody_holds", "plan_from",
+    "Action", "CannotPlan", "Change", "Drifted", "Ending", "HandOver", "Impact", "LeftAlone", "Line", "NotYet", "Option",
+    "Outcome", "Params", "Plan", "Risk", "Run", "Step", "StepFailed", "Target", "TargetKind", "Verdict", "World",
+    "nobody_holds", "plan_from",
 ]  # fmt: skip
 
 
@@ -41,6 +42,10 @@ P = TypeVar("P", bound=Params)
 
 class CannotPlan(Exception):
     """What is asked for cannot be planned; the text says why and what to do next."""
+
+
+class LeftAlone(CannotPlan):
+    """A change for a while is not set back: what is there now is somebody else's, or nothing is there any more."""
 
 
 class Drifted(Exception):

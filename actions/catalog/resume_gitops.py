@@ -6,10 +6,13 @@ that is what the owner takes back now.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import Field
 
 from audit.canonical import canonical_text
-from connectors.kubernetes import GitOpsOwner, ReconcilerSeen, WorkloadSeen
+from connectors.errors import Missing
+from connectors.kubernetes import GitOpsOwner, ObjectRef, ReconcilerSeen
 from connectors.kubernetes.seen import AUTO_SYNC
 
 from ..autosync import Note, note_on
@@ -19,6 +22,7 @@ from ..protocol import (
     CannotPlan,
     Change,
     Impact,
+    LeftAlone,
     Line,
     Outcome,
     Params,
@@ -30,7 +34,7 @@ from ..protocol import (
     Verdict,
     World,
 )
-from ..reconcilers import evidence_of, owner_of, read, set_switch, switch_args
+from ..reconcilers import evidence_of, read, set_switch, switch_args
 from ..registry import register
 from ..suspensions import suspensions_of
 from ..workloads import changed_lines, read_target
@@ -42,7 +46,12 @@ SOON = 10
 
 
 class ResumeParams(Params):
-    """Nothing to choose: it becomes what it was."""
+    """Of which owner. Named, because an owner must not stay suspended when the workload that it was suspended for is gone."""
+
+    owner_kind: Literal["Application", "Kustomization", "HelmRelease"] = Field(title="Kind")
+    owner_namespace: str = Field(max_length=63, title="Namespace")
+    owner_name: str = Field(max_length=253, title="Name")
+    owner_uid: str = Field(max_length=64, title="UID")
 
 
 @register
@@ -57,16 +66,15 @@ class ResumeGitOps(Action[ResumeParams]):
         return {}
 
     def plan(self, target: Target, params: ResumeParams, world: World) -> Plan:
-        workload = read_target(world.cluster, target)
-        owner, seen = owner_of(workload)
-        note = _note(seen)
+        seen = _reconciler(params, world)
+        note, owner = _note(seen), _owner(seen)
         dry = world.cluster.reconciling.set_auto_sync(
             seen.ref, as_=world.person, switch=note.switch, note=None, execution="plan", seen=seen.resource_version, dry_run=True
         )  # fmt: skip
         return Plan(
             action=self.id,
             target=target,
-            params={},
+            params=params.model_dump(mode="json"),
             summary=f"Resume auto-sync of {seen.ref.name}",
             preconditions={"auto-sync": canonical_text(seen.switch), "note": seen.note},
             changes=(Change(str(seen.ref), changed_lines(seen.fields, dry.fields)),),
@@ -80,13 +88,13 @@ class ResumeGitOps(Action[ResumeParams]):
             soak_seconds=min(world.soak_seconds, 5),
             deadline_seconds=int(DEADLINE.total_seconds()),
             impact=(
-                _drift_impact(owner, _drift(target, workload)),
+                _drift_impact(owner, _drift(target, world)),
                 Impact("Owner", name_of(owner), f"It decides about the whole of {seen.ref.name} again."),
             ),
         )  # fmt: skip
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        drift = _drift(plan.target, _workload(plan, world))
+        drift = _drift(plan.target, world)
         return {**set_switch(step, world, note=None, back=False), "drift": listed(drift, most=10) or "none"}
 
     def verify(self, plan: Plan, world: World) -> Verdict:
@@ -97,11 +105,10 @@ class ResumeGitOps(Action[ResumeParams]):
         drifted = str(run.evidence.get("drift", "none"))
         if drifted == "none":
             return Verdict(Outcome.OK, "Auto-sync is on, and nothing had drifted", evidence)
-        workload = _workload(plan, world)
-        left, passed = _drift(plan.target, workload), run.applied_at and world.now - run.applied_at
+        left, passed = _drift(plan.target, world), run.applied_at and world.now - run.applied_at
         if not left:
             return Verdict(Outcome.OK, f"Auto-sync is on, and took back {drifted}", {**evidence, "taken back": drifted})
-        when = soon(workload.owner) if workload.owner else "later"
+        when = soon(_owner(seen))
         if seen.within_seconds <= SOON and not (passed and passed > timedelta(seconds=3 * SOON)):
             return Verdict(Outcome.WAIT, f"It takes back {listed(left)} {when}", evidence)
         return Verdict(
@@ -112,26 +119,45 @@ class ResumeGitOps(Action[ResumeParams]):
         return Verdict(Outcome.FAILED, plan.no_revert, evidence_of(read(plan.steps[0], world)))
 
 
+def _reconciler(params: ResumeParams, world: World) -> ReconcilerSeen:
+    """Raises `LeftAlone` when it is gone, by whatever has its name now."""
+    ref = ObjectRef(params.owner_kind, params.owner_namespace, params.owner_name, params.owner_uid)
+    try:
+        seen = world.cluster.reconciling.read(ref)
+    except Missing as gone:
+        raise LeftAlone(f"{ref} is gone, so nothing is left to resume.") from gone
+    if seen.ref.uid != ref.uid:
+        raise LeftAlone(f"{ref} was replaced by another object of the same name, which nobody suspended here.")
+    return seen
+
+
+def _owner(seen: ReconcilerSeen) -> GitOpsOwner:
+    """As it would be read from a workload, which may be gone."""
+    kind = "argocd" if seen.ref.kind == "Application" else "flux"
+    return GitOpsOwner(kind, seen.ref.name, resource=seen.ref.kind, within_seconds=seen.within_seconds)
+
+
 def _note(seen: ReconcilerSeen) -> Note:
-    """What to put back. Raises `CannotPlan` when that is not ours to do."""
+    """What to put back. Raises `LeftAlone` when that is not ours to do any more."""
     if not seen.suspended:
-        raise CannotPlan(f"Auto-sync of {seen.ref.name} is on already: somebody else has resumed it.")
+        raise LeftAlone(f"Auto-sync of {seen.ref.name} is on already: somebody else has resumed it.")
     note = note_on(seen)
     if note is None:
-        raise CannotPlan(
+        raise LeftAlone(
             f"Auto-sync of {seen.ref.name} was not suspended here, so what it was is not known. Whoever did, resumes it."
         )
     return note
 
 
-def _workload(plan: Plan, world: World) -> WorkloadSeen:
-    ref = plan.target.ref
-    return world.cluster.read_workload(ref.kind, ref.namespace, ref.name)
-
-
-def _drift(target: Target, seen: WorkloadSeen) -> tuple[Line, ...]:
+def _drift(target: Target, world: World) -> tuple[Line, ...]:
+    """What of the workload is not as its owner had declared it. Of one that is gone, nothing."""
     suspension = suspensions_of(target.key).get(target.key)
-    return suspension.drift(seen) if suspension else ()
+    if suspension is None:
+        return ()
+    try:
+        return suspension.drift(read_target(world.cluster, target))
+    except CannotPlan:
+        return ()
 
 
 def _drift_impact(owner: GitOpsOwner, drift: Sequence[Line]) -> Impact:

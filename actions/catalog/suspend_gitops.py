@@ -96,7 +96,9 @@ class SuspendGitOps(Action[SuspendParams]):
             steps=(step,),
             revert=(Step("resume", title, "resume", back, undoes=step.id),),
             no_revert="",
-            undo={},
+            undo={
+                "owner_kind": seen.ref.kind, "owner_namespace": seen.ref.namespace, "owner_name": seen.ref.name, "owner_uid": seen.ref.uid,
+            },
             undo_action="resume-gitops",
             no_undo="",
             irreversible=(f"What is committed meanwhile is not rolled out by {name_of(owner)} until it resumes.",),

@@ -174,6 +174,31 @@ def test_what_cannot_be_suspended_is_refused_with_the_way_out(
         asks(people.mira, "suspend-gitops", there.knows(name, environment=there.staging))
 
 
+def test_an_owner_resumes_also_when_the_workload_is_gone(there: Shop, people: People, place: Namespace) -> None:
+    owner, made = application("leaver", selfHeal=True), workload("leaver", replicas=0)
+    marks(made, owner, place)
+    place.apply(owner, made)
+    request = asks(people.mira, "suspend-gitops", there.knows("leaver", environment=there.staging))
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    place.kubectl("delete", "deployment/leaver")
+    run = work_off(time_passes(request))
+    assert run.state == ExecutionState.SUCCEEDED, run.cause
+    assert place.get("application", "leaver")["spec"]["syncPolicy"] == {"automated": {"selfHeal": True}}
+
+
+def test_what_somebody_else_has_resumed_needs_no_end(there: Shop, people: People, place: Namespace) -> None:
+    owner, made = application("early", selfHeal=True), workload("early", replicas=0)
+    marks(made, owner, place)
+    place.apply(owner, made)
+    request = asks(people.mira, "suspend-gitops", there.knows("early", environment=there.staging))
+    assert work_off(request).state == ExecutionState.SUCCEEDED
+    place.kubectl("patch", "application", "early", "--type=merge", "-p", '{"spec":{"syncPolicy":{"automated":{}}}}')
+    Grant.objects.filter(request=request).update(ends_at=timezone.now())
+    grants.end_due()
+    grant = Grant.objects.get(request=request)
+    assert (grant.state, "somebody else has resumed it" in grant.cause) == (GrantState.ENDED, True)
+
+
 def test_one_suspension_of_an_owner_at_a_time(there: Shop, people: People, place: Namespace) -> None:
     twin = workload("twin", replicas=0)
     marks(twin, OWNERS["shop"][0], place)

@@ -85,7 +85,15 @@ class Owned:
 
     @property
     def good(self) -> Mapping[str, Any]:
-        return {"for_minutes": 30} if self.action_id == "suspend-gitops" else {}
+        if self.action_id == "suspend-gitops":
+            return {"for_minutes": 30}
+        meta = self.admin.ask("GET", path_of(self.owner, self.namespace))["metadata"]
+        return {
+            "owner_kind": self.owner["kind"],
+            "owner_namespace": self.namespace.name,
+            "owner_name": self.name,
+            "owner_uid": meta["uid"],
+        }
 
     @property
     def numbers(self) -> tuple[str, ...]:
