@@ -44,6 +44,7 @@ APPLY: dict[str, Callable[[Step, Plan, World], Evidence]] = {
     "write": keyvalue.write,
     "log-in": keyvalue.log_in,
     "check": roles.check,
+    "note": roles.note,
     "rotate": roles.rotate,
     "sync": syncing.sync,
     "copy": copying.copy,
@@ -132,7 +133,7 @@ class RotateSecret(Action[RotateParams]):
         if not world.vault.can_rotate():
             raise CannotPlan(words.CANNOT_ROTATE.format(vault=target.vault))
         make = {KV: self._plan_kv, STATIC_ROLE: self._plan_static, DYNAMIC_ROLE: self._plan_dynamic}[seen.kind]
-        return make(target, params, world, seen, affected.look(target, world))
+        return make(target, params, world, seen, affected.look(target, world, seen.copies))
 
     def _plan_kv(self, target: Target, params: RotateParams, world: World, seen: SecretSeen, on: Affected) -> Plan:
         there, old = world.vault.keys_of(target.ref.namespace, target.ref.name), seen.version or 0
@@ -196,14 +197,17 @@ class RotateSecret(Action[RotateParams]):
         leases = len(world.vault.lease_ids(target.ref.namespace, target.ref.name))
         at = world.vault.database_of(target.ref.namespace, seen.connection)
         spread = affected.steps(on, params.order)
+        if params.revoke_old and leases > roles.MOST_LEASES:
+            raise CannotPlan(roles.TOO_MANY)
+        note = Step("note", "Write down which leases there are", "note")
         end = Step("revoke", "End the leases of before, and see that their users are gone", "revoke", final=True)
         revert = affected.way_back(on, spread)
         return self._assemble(
             target, params, world, on,
             summary=f"Rotate the users of {target.ref.name}",
             preconditions={"database": seen.connection},
-            changed=(Line("leases of before the run", "valid", "ended" if params.revoke_old else "left to run out"),),
-            steps=[*spread, end] if params.revoke_old else spread,
+            changed=(Line("leases of before the restarts", "valid", "ended" if params.revoke_old else "left to run out"),),
+            steps=[note, *spread, end] if params.revoke_old else spread,
             revert=revert,
             no_revert=words.DROPPED if params.revoke_old else "" if revert else words.NEW_USERS,
             undo=None, no_undo=words.NEW_USERS, irreversible=(words.DROPPED,) if params.revoke_old else (),
@@ -235,7 +239,13 @@ class RotateSecret(Action[RotateParams]):
             deadline_seconds=int(DEADLINE.total_seconds()),
             numbers=words.numbers(on),
             holds=tuple(sorted(f"workload:{each.ref.uid}" for each in on.restarted)),
-            impact=(words.readers(on, params.order), words.copied(on), *impact, *words.other_teams(on)),
+            impact=(
+                words.readers(on, params.order),
+                words.copied(on),
+                *impact,
+                *words.other_teams(on),
+                *words.not_copied(on),
+            ),
         )
 
     def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
@@ -279,8 +289,14 @@ def _earlier(seen: SecretSeen) -> list[Option]:
     return [Option(each.number, f"Version {each.number}", "", each.created_at) for each in kept]
 
 
+def _limit(seen: SecretSeen) -> int:
+    """How many versions are kept: as it says itself, or as its engine has shown by dropping some. 0: not known."""
+    dropped = len(seen.kept) < (seen.version or 0)
+    return seen.keeps or (len(seen.kept) if dropped else 0)
+
+
 def _refuse_kv(seen: SecretSeen, params: RotateParams) -> None:
-    if seen.keeps == 1:
+    if _limit(seen) == 1:
         raise CannotPlan(
             "The vault keeps 1 version of it, so the old value could not be put back. Let it keep at least 2."
         )

@@ -1,5 +1,6 @@
 """Everybody a rotation touches beside the secret itself: the copies in the cluster, and the workloads that read it."""
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,24 +21,30 @@ class Affected:
     own: tuple[Copy, ...]
     """What the run itself copies."""
 
+    not_copied: tuple[str, ...]
+    """What it does not, because only another team says that it is a copy of this."""
+
     @cached_property
     def restarted(self) -> tuple[Consumer, ...]:
         return tuple(each for each in self.readers if each.restarts)
 
 
-def look(target: Target, world: World) -> Affected:
-    """As they are now, and whether the server lets this person restart them. Raises `CannotPlan`, and the connector's errors."""
+def look(target: Target, world: World, places: Container[str]) -> Affected:
+    """As they are now, and whether the server lets this person restart them. `places`: where the secret itself says it is copied to.
+
+    Raises `CannotPlan`, and the connector's errors.
+    """
     readers = consumers_of(target, world)
     for each in readers:
         _dry_run(each, world)
     secret = f"{target.ref.namespace}/{target.ref.name}"
     synced = syncing.synced_from(secret, ((each.cluster, each.ref.namespace) for each in readers), world)
-    own = copying.copies_of(secret, readers, synced, world)
+    own, not_copied = copying.copies_of(secret, readers, synced, world, places)
     if own and target.ref.kind != "kv2":
         raise CannotPlan(
             f"{own[0].name} is said to be a copy of this. Afterdeck copies KV secrets only; let an operator keep it."
         )
-    return Affected(tuple(readers), tuple(synced), tuple(own))
+    return Affected(tuple(readers), tuple(synced), tuple(own), tuple(not_copied))
 
 
 def _dry_run(reader: Consumer, world: World) -> None:

@@ -25,12 +25,15 @@ TOLERANCE = timedelta(seconds=2)
 
 
 def restart_steps(found: Iterable[Consumer], *, wait: bool) -> tuple[Step, ...]:
-    return tuple(_restart(each.cluster, each.ref, wait) for each in found if each.restarts)
+    restarted = [each for each in found if each.restarts]
+    several = len({each.cluster for each in restarted}) > 1
+    return tuple(_restart(each.cluster, each.ref, wait, several) for each in restarted)
 
 
-def _restart(cluster: str, ref: ObjectRef, wait: bool) -> Step:
+def _restart(cluster: str, ref: ObjectRef, wait: bool, several: bool) -> Step:
+    """`several` clusters: then a title needs to say which."""
     return Step(
-        step_id("restart", cluster, ref.kind, ref.namespace, ref.name), f"Restart {ref}", "restart",
+        step_id("restart", cluster, ref.kind, ref.namespace, ref.name), f"Restart {ref}{f' in {cluster}' if several else ''}", "restart",
         {"cluster": cluster, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid, "wait": wait},
     )  # fmt: skip
 
@@ -38,7 +41,7 @@ def _restart(cluster: str, ref: ObjectRef, wait: bool) -> Step:
 def way_back(steps: Sequence[Step]) -> tuple[Step, ...]:
     """The last one restarted goes back first."""
     return tuple(
-        Step(f"back-{step.id}", f"Put {step.args['kind']} {_name(step)} back", "restart-back", step.args, undoes=step.id)
+        Step(f"back-{step.id}", f"Put {step.title.removeprefix('Restart ')} back", "restart-back", step.args, undoes=step.id)
         for step in reversed(steps)
     )  # fmt: skip
 
@@ -239,7 +242,8 @@ def _of_before(pods: Sequence[PodSeen], at: datetime) -> list[PodSeen]:
 
 
 def _name(step: Step) -> str:
-    return f"{step.args['namespace']}/{step.args['name']}"
+    """Whole, because evidence is kept by it: two clusters may have the same, and two kinds in one namespace."""
+    return f"{step.args['kind']} {step.args['namespace']}/{step.args['name']} in {step.args['cluster']}"
 
 
 def _pods(count: int) -> str:

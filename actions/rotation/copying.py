@@ -1,10 +1,11 @@
 """Copies of a secret in the cluster that no operator keeps: the run writes them itself, where a reader's annotation says which they are.
 
-Each is looked up and written as the person, by a right to patch that one Secret and not to read it.
+Each is looked up and written as the person, by a right to patch that one Secret and not to read it. A workload of another team can
+name what it likes: only where the secret itself names that place, in the vault, does its value go there.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +15,7 @@ from connectors.kubernetes.copies import CopySeen
 from connectors.kubernetes.synced import SyncedSeen
 
 from ..protocol import CannotPlan, Plan, Step, StepFailed, World
+from . import keyvalue
 from .readers import Consumer, step_id
 from .values import Evidence
 
@@ -32,14 +34,31 @@ class Copy:
 
 
 def copies_of(
-    secret: str, readers: Iterable[Consumer], synced: Iterable[tuple[str, SyncedSeen]], world: World
-) -> list[Copy]:
-    """Those that the readers name and no operator keeps. Raises `CannotPlan`, and `Forbidden` when the person may not write one."""
+    secret: str,
+    readers: Iterable[Consumer],
+    synced: Iterable[tuple[str, SyncedSeen]],
+    world: World,
+    places: Container[str],
+) -> tuple[list[Copy], list[str]]:
+    """Those that the readers name and no operator keeps; and what is not written, in words, because only another team names it.
+
+    `places`: where the secret itself says that it is copied to. Raises `CannotPlan`, and `Forbidden` when the person may not write one.
+    """
     kept = {(cluster, seen.ref.namespace, seen.target) for cluster, seen in synced}
-    named = {(each.cluster, each.ref.namespace, name) for each in readers if (name := _named_by(each, secret))}
-    return [
-        Copy(cluster, _look(cluster, namespace, name, world).ref) for cluster, namespace, name in sorted(named - kept)
+    ours: set[tuple[str, str, str]] = set()
+    theirs: dict[tuple[str, str, str], str] = {}
+    for each in readers:
+        if not (name := _named_by(each, secret)):
+            continue
+        place = each.cluster, each.ref.namespace, name
+        if each.other_team and "/".join(place) not in places:
+            theirs[place] = each.other_team
+        else:
+            ours.add(place)
+    written = [
+        Copy(cluster, _look(cluster, namespace, name, world).ref) for cluster, namespace, name in sorted(ours - kept)
     ]
+    return written, [f"{'/'.join(place)} ({theirs[place]})" for place in sorted(theirs.keys() - ours - kept)]
 
 
 def _named_by(reader: Consumer, secret: str) -> str:
@@ -49,9 +68,11 @@ def _named_by(reader: Consumer, secret: str) -> str:
         name = said.get(secret, "")
     except (ValueError, AttributeError, RecursionError):
         name = None
-    if not isinstance(name, str):
-        raise CannotPlan(f"The annotation {ANNOTATION} of {reader.ref} is no JSON object of paths to names.")
-    return name
+    if isinstance(name, str):
+        return name
+    if reader.other_team:  # which must not be able to keep this team from rotating
+        return ""
+    raise CannotPlan(f"The annotation {ANNOTATION} of {reader.ref} is no JSON object of paths to names.")
 
 
 def _look(cluster: str, namespace: str, name: str, world: World) -> CopySeen:
@@ -83,6 +104,8 @@ def way_back(steps: Sequence[Step], *, version: int) -> tuple[Step, ...]:
 def copy(step: Step, plan: Plan, world: World) -> Evidence:
     """Write what the vault has of a version, all of its keys, once."""
     run, version = world.current_run, str(step.args["version"])
+    if step.undoes:
+        version = str(keyvalue.put_back_as(plan, world))
     cluster, seen = world.cluster_named(str(step.args["cluster"])), _read(step, world)
     if seen.execution != run.id or seen.version != version:
         with world.vault.rotating(as_=world.person.user, execution=run.id) as rotation:
@@ -93,7 +116,7 @@ def copy(step: Step, plan: Plan, world: World) -> Evidence:
         seen = cluster.copies.write(
             seen.ref, as_=world.person, values=values, version=version, execution=run.id, seen=seen.resource_version
         )
-    return {f"Secret {seen.ref.namespace}/{seen.ref.name}": f"version {version}, written"}
+    return {f"Secret {seen.ref.namespace}/{seen.ref.name} in {step.args['cluster']}": f"version {version}, written"}
 
 
 def written_at(plan: Plan, world: World, cluster: str, namespace: str) -> list[datetime]:

@@ -61,19 +61,30 @@ def put_back(step: Step, plan: Plan, world: World) -> Evidence:
     current, mark = seen.version or 0, mark_from(seen.note)
     if mark.run != run.id:
         mark = Mark(run.id)
+    done: Evidence = {"version": current, "value": f"that of version {before}"}
     with _rotating(world) as rotation:
-        old, there = rotation.values(mount, path, before), rotation.values(mount, path, current)
-        if mark.is_of(run.id, BACK, current) and there == old:
-            return {"version": current, "value": f"that of version {before}"}
-        if current != before and not _sent_by(mark, keys_in(step), there, current):
+        if mark.is_of(run.id, BACK, current) and not mark.prints:
+            return done
+        there = rotation.values(mount, path, current)
+        if mark.is_of(run.id, BACK, current) and mark.sent_last(there):  # the old version may be pruned by it
+            rotation.note(mount, path, mark.settled.text)
+            return done
+        judged = mark.is_of(run.id, BACK, current + 1)  # by this run, just before it was about to write
+        if current != before and not judged and not _sent_by(mark, keys_in(step), there, current):
             raise Drifted(f"Somebody wrote version {current} meanwhile, so the old value was not put over it.")
+        old = rotation.values(mount, path, before)
+        marked = replace(mark, verb=BACK, version=current + 1).about_to_write(old)  # with what a late write is known by
         world.hold()
-        rotation.note(
-            mount, path, replace(mark, verb=BACK, version=current + 1).text
-        )  # with what a late write is known by
+        rotation.note(mount, path, marked.text)
         rotation.replace(mount, path, old, seen=current)
-        rotation.note(mount, path, Mark(run.id, BACK, current + 1).text)
-    return {"version": current + 1, "value": f"that of version {before}"}
+        rotation.note(mount, path, marked.settled.text)
+    return {**done, "version": current + 1}
+
+
+def put_back_as(plan: Plan, world: World) -> int:
+    """The version that has the old value now: the old one itself may be pruned by the one that put it back."""
+    mark, old = mark_from(read(plan, world).note), int(plan.preconditions["version"] or 0)
+    return mark.version if (mark.run, mark.verb) == (world.current_run.id, BACK) else old
 
 
 def log_in(step: Step, plan: Plan, world: World) -> Evidence:
@@ -119,10 +130,11 @@ def verify(plan: Plan, world: World) -> Verdict:
 
 
 def verify_back(plan: Plan, world: World) -> Verdict:
-    """Whether what is read now is the old value, compared in memory."""
+    """Whether what is read now is the old value, compared in memory, unless the vault had to drop the old version for it."""
     seen, old = read(plan, world), int(plan.preconditions["version"] or 0)
     evidence: Evidence = {"version": seen.version or 0}
-    if mark_from(seen.note).verb != BACK or mark_from(seen.note).version != seen.version:
+    mark = mark_from(seen.note)
+    if not mark.is_of(world.current_run.id, BACK, seen.version or 0):
         untouched = seen.version == old
         said = (
             f"Version {old} is untouched"
@@ -130,7 +142,9 @@ def verify_back(plan: Plan, world: World) -> Verdict:
             else f"Somebody else wrote version {seen.version} after it was put back."
         )
         return Verdict(Outcome.OK if untouched else Outcome.FAILED, said, evidence)
-    if world.current_run.good_since is None:
+    if mark.prints:
+        return Verdict(Outcome.FAILED, f"Nobody saw what version {seen.version} holds.", evidence)
+    if world.current_run.good_since is None and any(each.number == old and not each.gone for each in seen.kept):
         with _rotating(world) as rotation:
             same = rotation.values(*_place(plan), seen.version or 0) == rotation.values(*_place(plan), old)
         if not same:

@@ -5,7 +5,7 @@ taken back. A dynamic role makes a user for each reader: new ones come with the 
 """
 
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from datetime import UTC
 
 from connectors.postgres import DatabaseAt, Login, Tried, try_login, users
 from connectors.vault.rotation import Credential, Rotation
@@ -17,6 +17,11 @@ from .values import Evidence
 AT_ONCE = 50
 """Leases that are ended before the run is written down again."""
 
+MOST_LEASES = 1000
+"""That a run can write down."""
+
+LEASES = "leases"
+TOO_MANY = f"More than {MOST_LEASES} leases of it are out: too many for a run to write down. End some in the vault."
 UNKNOWN_DATABASE = "The database is none that Afterdeck can log in to, so nothing was tried there."
 
 
@@ -90,13 +95,23 @@ def verify_static(plan: Plan, world: World) -> Verdict:
 # Dynamic
 
 
+def note(step: Step, plan: Plan, world: World) -> Evidence:
+    """Before anybody restarts: which leases are there. Those are ended later, and no other, whatever the clocks of others say."""
+    if LEASES in world.current_run.evidence:
+        return {LEASES: world.current_run.evidence[LEASES]}
+    there, folder = world.vault.lease_ids(*_place(plan)), _folder(plan)
+    if len(there) > MOST_LEASES:
+        raise Drifted(TOO_MANY)
+    return {LEASES: " ".join(lease.removeprefix(folder) for lease in there)}
+
+
 def revoke(step: Step, plan: Plan, world: World) -> Evidence:
-    """End the leases of before this run, after the proof that the consumers have new ones. The vault drops their users."""
+    """End the leases of before the restarts, after the proof that the consumers have new ones. The vault drops their users."""
     seen, run = _read_dynamic(plan, world), world.current_run
-    begun, at = datetime.fromisoformat(run.stamp), _database(seen, plan, world)
+    at = _database(seen, plan, world)
     done = int(run.evidence.get("leases revoked", 0))
     with _rotating(world) as rotation:
-        old = _issued_before(begun, plan, world, rotation)
+        old = _left(plan, world)
         probe = rotation.lease(*_place(plan)) if old and at else None
         before = users(at, probe.username, probe.password) if at and probe else None
         for lease in old[:AT_ONCE]:
@@ -123,14 +138,11 @@ def verify_dynamic(plan: Plan, world: World) -> Verdict:
         return Verdict(Outcome.OK, "The leases of before run out by themselves", {})
     if world.current_run.good_since is not None:
         return Verdict(Outcome.OK, "No lease of before is left", {"leases of before": 0})
-    seen, begun = _read_dynamic(plan, world), datetime.fromisoformat(world.current_run.stamp)
+    if left := _left(plan, world):
+        why = f"{len(left)} leases of before this run are still there."
+        return Verdict(Outcome.FAILED, why, {"leases of before": len(left)})
+    seen = _read_dynamic(plan, world)
     with _rotating(world) as rotation:
-        if left := _issued_before(begun, plan, world, rotation):
-            return Verdict(
-                Outcome.FAILED,
-                f"{len(left)} leases of before this run are still there.",
-                {"leases of before": len(left)},
-            )
         tried = _try(_database(seen, plan, world), rotation.lease(*_place(plan)))
     evidence: Evidence = {"leases of before": 0, "login": tried.sentence}
     if tried.login is Login.REFUSED:
@@ -138,9 +150,15 @@ def verify_dynamic(plan: Plan, world: World) -> Verdict:
     return Verdict(Outcome.OK, "No lease of before is left, and a new user logs in", evidence)
 
 
-def _issued_before(begun: datetime, plan: Plan, world: World, rotation: Rotation) -> list[str]:
-    leases = [rotation.read_lease(lease) for lease in world.vault.lease_ids(*_place(plan))]
-    return [lease.id for lease in leases if lease is not None and lease.issued_at < begun]
+def _left(plan: Plan, world: World) -> list[str]:
+    """Of the leases that were written down, those that are still there."""
+    noted, folder = str(world.current_run.evidence[LEASES]).split(), _folder(plan)
+    there = set(world.vault.lease_ids(*_place(plan)))
+    return [lease for each in noted if (lease := folder + each) in there]
+
+
+def _folder(plan: Plan) -> str:
+    return f"{plan.target.ref.namespace}/creds/{plan.target.ref.name}/"
 
 
 def _read_dynamic(plan: Plan, world: World) -> SecretSeen:

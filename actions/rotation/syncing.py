@@ -60,9 +60,10 @@ def sync(step: Step, plan: Plan, world: World) -> Evidence:
     stamp = at.isoformat(timespec="seconds")
     if seen.execution == run.id and seen.stamp == stamp:
         if seen.moved:
-            return _evidence(seen)
-        if step.args["back"] and not seen.ready and _name(seen) not in run.evidence:
-            return {_name(seen): f"never had the new version. {seen.message}".strip()}
+            return _evidence(step, seen)
+        name = _name(step, seen)
+        if step.args["back"] and not seen.ready and name not in run.evidence:
+            return {name: f"never had the new version. {seen.message}".strip()}
         if (
             not seen.ready
             and seen.refreshed_at
@@ -75,7 +76,7 @@ def sync(step: Step, plan: Plan, world: World) -> Evidence:
         raise Drifted(f"{ref} would not bring a new version to the pods any more: {seen.fixed}.")
     had = str(step.args["had"] or "")
     if step.args["back"] and had and had == seen.synced_version and seen.ready:
-        return _evidence(seen)  # it noticed by itself, and marks the old value as it did before
+        return _evidence(step, seen)  # it noticed by itself, and marks the old value as it did before
     world.hold()
     before = seen.synced_version if step.args["back"] else had or seen.synced_version
     cluster.force_sync(seen, as_=world.person, stamp=stamp, execution=run.id, before=before)
@@ -105,10 +106,10 @@ def _ref(step: Step) -> ObjectRef:
     return ObjectRef(str(step.args["kind"]), str(step.args["namespace"]), str(step.args["name"]), str(step.args["uid"]))
 
 
-def _evidence(seen: SyncedSeen) -> Evidence:
+def _evidence(step: Step, seen: SyncedSeen) -> Evidence:
     at = seen.refreshed_at.isoformat(timespec="seconds") if seen.refreshed_at else "not said"
-    return {_name(seen): f"copied at {at}"}
+    return {_name(step, seen): f"copied at {at}"}
 
 
-def _name(seen: SyncedSeen) -> str:
-    return f"Secret {seen.ref.namespace}/{seen.target}"
+def _name(step: Step, seen: SyncedSeen) -> str:
+    return f"Secret {seen.ref.namespace}/{seen.target} in {step.args['cluster']}"

@@ -68,6 +68,9 @@ class Mark:
     def recognises(self, values: Mapping[str, Any]) -> bool:
         return fingerprint(values, self.salt) in self.prints
 
+    def sent_last(self, values: Mapping[str, Any]) -> bool:
+        return self.prints[-1:] == (fingerprint(values, self.salt),)
+
     @property
     def settled(self) -> "Mark":
         return replace(self, salt="", prints=())

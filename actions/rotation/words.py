@@ -135,6 +135,16 @@ def other_teams(on: Affected) -> tuple[Impact, ...]:
     return (Impact("Other teams", ", ".join(others[:MOST_NAMED]), said, worry=True),)
 
 
+def not_copied(on: Affected) -> tuple[Impact, ...]:
+    if not on.not_copied:
+        return ()
+    said = (
+        "Only workloads of another team say that this is a copy, so it is not written: they go on with the old one. "
+        "Whoever owns the secret can allow it in its metadata (afterdeck-copies)."
+    )
+    return (Impact("Not copied", ", ".join(on.not_copied[:MOST_NAMED]), said, worry=True),)
+
+
 def _others(on: Affected) -> list[str]:
     return sorted({each.other_team for each in on.readers if each.other_team})
 

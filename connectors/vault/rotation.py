@@ -7,17 +7,15 @@ vault's own audit log, beside every single call. Values come out of here as valu
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from typing import Any
 
 import msgspec
 
-from connectors.errors import InvalidName, Permanent
+from connectors.errors import InvalidName
 from connectors.names import mount as mount_name
 from connectors.names import vault_path
 from connectors.vault.session import Borrowed
-from connectors.vault.wire import Lease
 
 ROLE = "afterdeck-rotation"
 NOTE = "afterdeck-rotation"
@@ -39,12 +37,6 @@ class _Login(msgspec.Struct):
 class Credential:
     username: str
     password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseSeen:
-    id: str
-    issued_at: datetime
 
 
 class Rotation:
@@ -131,17 +123,6 @@ class Rotation:
             what=f"the credential of {mount}/{name}",
         )
         return Credential(found.username, found.password)
-
-    def read_lease(self, lease: str) -> LeaseSeen | None:
-        """`None` when it has ended."""
-        vault_path(lease)
-        try:
-            found = self._borrowed.ask(lambda vault: vault.sys.read_lease(lease_id=lease), Lease, what="a lease")
-        except Permanent as refusal:
-            if "invalid lease" not in refusal.detail:
-                raise
-            return None
-        return LeaseSeen(lease, found.issue_time)
 
     def revoke(self, lease: str) -> None:
         """End it now: the vault answers when the database user is gone. Ending it twice is ending it once."""

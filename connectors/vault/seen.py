@@ -48,4 +48,5 @@ class SecretSeen:
     owner: str = ""  # of KV: the custom metadata `owner`, a team
     consumer: str = ""  # of KV: the custom metadata `consumer`, a service
     login: str = ""  # of KV: the custom metadata `afterdeck-login`, where its username and password open a database
+    copies: tuple[str, ...] = ()  # of KV: the custom metadata `afterdeck-copies`, each "cluster/namespace/name"
     note: str = ""  # of KV: the custom metadata `afterdeck-rotation`, our own; other keys are not ours to show

@@ -208,6 +208,7 @@ def _read_kv(session: Session, mount: str, path: str) -> SecretSeen:
         owner=labels.get("owner", ""),
         consumer=labels.get("consumer", ""),
         login=labels.get("afterdeck-login", ""),
+        copies=tuple(filter(None, (place.strip() for place in labels.get("afterdeck-copies", "").split(",")))),
         note=labels.get(rotation.NOTE, ""),
     )
 

@@ -53,10 +53,6 @@ class Connection(msgspec.Struct):
     connection_details: ConnectionDetails = msgspec.field(default_factory=ConnectionDetails)
 
 
-class Lease(msgspec.Struct):
-    issue_time: datetime
-
-
 class Keys(msgspec.Struct):
     keys: list[str] = []
 

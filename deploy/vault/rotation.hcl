@@ -33,10 +33,6 @@ path "database/creds/*" {
   capabilities = ["read"]
 }
 
-path "sys/leases/lookup" {
-  capabilities = ["update"]
-}
-
 path "sys/leases/revoke/database/creds/*" {
   capabilities = ["update"]
 }

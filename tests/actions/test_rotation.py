@@ -423,6 +423,61 @@ def test_of_two_writes_at_the_same_moment_ours_yields(
     assert vault.value(unread.path) == {"api_key": "theirs"}
 
 
+def test_readers_of_the_same_name_are_each_restarted(
+    safe: Safe, shop: Shop, people: People, there: Namespace, first: Workload
+) -> None:
+    """In another cluster, or of another kind, which is what one cluster can have."""
+    there.apply(workload("first", kind="StatefulSet", replicas=1))
+    there.roll_out("statefulset", "first")
+    twin = shop.knows("first", kind="StatefulSet", environment=shop.staging)
+    secret = safe.kv("twins", {"key": "old"}, first, twin, environment=shop.staging)
+
+    run = work_off(rotates(people, secret))
+
+    assert run.state == ExecutionState.SUCCEEDED, run.cause
+    template = there.get("statefulset", "first")["spec"]["template"]["metadata"]
+    assert template["annotations"]["kubectl.kubernetes.io/restartedAt"] == restarted(there, "first") == run.stamp
+
+
+@pytest.mark.parametrize("dies", ["note", "replace", "settled note"])
+def test_the_old_value_comes_back_where_the_vault_keeps_two_versions_and_a_worker_dies_in_between(
+    people: People, vault: Vault, unread: Secret, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    """The version that puts it back pushes out the one that it is read from."""
+    vault.root.secrets.kv.v2.update_metadata(unread.path, max_versions=2)
+    request = rotates(people, unread)
+    at_step(monkeypatch, "write", lambda: services.cancel(actor=people.mira, request=fresh(request)))
+    note, replaced, calls = Rotation.note, Rotation.replace, list[str]()
+
+    def counted(name: str, call: Callable[..., None]) -> Callable[..., None]:
+        def then(*args: Any, **more: Any) -> None:
+            call(*args, **more)
+            if " back " not in f" {args[-1]} " and name == "note":
+                return
+            calls.append("settled note" if name in calls else name)
+            if calls[-1] == dies and calls.count(dies) == 1:
+                raise Killed
+
+        return then
+
+    monkeypatch.setattr(Rotation, "note", counted("note", note))
+    monkeypatch.setattr(Rotation, "replace", counted("replace", replaced))
+
+    run = work_off_with_new_workers(request)
+
+    assert run.state == ExecutionState.REVERTED, run.cause
+    assert dies in calls
+    assert vault.value(unread.path) == {"api_key": "old-api-key", "id": "acct-1"}
+    assert vault.root.secrets.kv.v2.read_secret_metadata(unread.path)["data"]["current_version"] == 3
+
+
+def test_what_the_vault_keeps_one_version_of_is_refused(people: People, vault: Vault, unread: Secret) -> None:
+    vault.root.secrets.kv.v2.update_metadata(unread.path, max_versions=1)
+
+    with pytest.raises(CannotPlanNow, match="keeps 1 version"):
+        rotates(people, unread)
+
+
 def test_nothing_else_happens_to_a_reader_meanwhile(
     people: People, there: Namespace, stripe: Secret, first: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:

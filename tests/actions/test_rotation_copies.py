@@ -10,11 +10,11 @@ from threading import Event, Thread
 import pytest
 from pytest_django.fixtures import Settings
 
-from actions import execution
+from actions import execution, services
 from actions.errors import CannotPlanNow
 from actions.states import ExecutionState
 from connectors.kubernetes import KubernetesCluster
-from inventory.models import Secret
+from inventory.models import Secret, Service, Team
 from sandbox.kubernetes import WORLD
 from sandbox.stack import Endpoints
 from tests.actions.test_rotation import dies_at_every_end, evidence_of, restarted, rotates, work_off_with_new_workers
@@ -85,13 +85,48 @@ def test_a_copy_that_nobody_keeps_is_written_once_as_the_person(
 
     assert run.state == ExecutionState.SUCCEEDED, run.cause
     assert copied(there) == {**safe.vault.value(secret.path), "host": "mail"}
-    assert evidence_of(run)[f"Secret {there.name}/smtp"] == "version 2, written"
+    assert evidence_of(run)[f"Secret {there.name}/smtp in sandbox"] == "version 2, written"
     ours = [(e["objectRef"]["resource"], e["impersonatedUser"]["username"]) for e in there.effects()[effects:]]
     assert ours == [("secrets", "mira"), ("deployments", "mira")]
 
 
+def test_what_only_another_team_names_is_no_copy_until_the_secret_says_so(
+    people: People, safe: Safe, shop: Shop, there: Namespace
+) -> None:
+    """Or whoever may annotate a workload of their own would be sent the value."""
+    secret = says_it_reads(safe, shop, there, "reader")
+    Service.objects.filter(slug="reader").update(team=Team.objects.get(slug="storefront"))
+
+    seen = services.preview(actor=people.mira, action="rotate-secret", target=secret.pk, params={})
+
+    place = f"sandbox/{there.name}/smtp"
+    assert "copy" not in [step.verb for step in seen.plan.steps]
+    assert [(each.figure, each.worry) for each in seen.plan.impact if each.label == "Not copied"] == [
+        (f"{place} (storefront)", True)
+    ]
+
+    labels = {"owner": "payments", "afterdeck-copies": f"elsewhere/x/y, {place}"}
+    safe.vault.root.secrets.kv.v2.update_metadata(secret.path, custom_metadata=labels)
+    seen = services.preview(actor=people.mira, action="rotate-secret", target=secret.pk, params={})
+
+    assert "copy" in [step.verb for step in seen.plan.steps]
+    assert "Not copied" not in [each.label for each in seen.plan.impact]
+
+
+def test_an_annotation_of_another_team_keeps_nobody_from_rotating(
+    people: People, safe: Safe, shop: Shop, there: Namespace
+) -> None:
+    secret = says_it_reads(safe, shop, there, "reader")
+    Service.objects.filter(slug="reader").update(team=Team.objects.get(slug="storefront"))
+    there.kubectl("annotate", "--overwrite", "deployment/reader", "afterdeck.dev/secret-copies=no JSON")
+
+    assert services.preview(actor=people.mira, action="rotate-secret", target=secret.pk, params={}).plan.steps
+
+
 def test_it_goes_back_too(people: People, safe: Safe, shop: Shop, there: Namespace) -> None:
+    """Also where the vault keeps so few that the old version gives way to the one that puts it back."""
     secret = says_it_reads(safe, shop, there, "fragile")
+    safe.vault.root.secrets.kv.v2.update_metadata(secret.path, max_versions=2)
 
     run = work_off(rotates(people, secret))
 
@@ -172,5 +207,5 @@ def test_the_vault_secrets_operator_is_waited_for_by_its_status(
         run = work_off(rotates(people, secret))
 
     assert run.state == ExecutionState.SUCCEEDED, run.cause
-    assert "copied at" in evidence_of(run)[f"Secret {there.name}/vso"]
+    assert "copied at" in evidence_of(run)[f"Secret {there.name}/vso in sandbox"]
     assert restarted(there, "reader") == run.stamp != stamp

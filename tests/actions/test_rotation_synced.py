@@ -80,7 +80,7 @@ def test_readers_restart_when_the_copy_has_the_new_version(
     now = safe.vault.value(stripe.path)["api_key"]
     assert now != "old"
     assert found == [(now, True)]
-    assert "copied at" in evidence_of(run)[f"Secret {there.name}/{copy_of(stripe)}"]
+    assert "copied at" in evidence_of(run)[f"Secret {there.name}/{copy_of(stripe)} in sandbox"]
     by = [effect["impersonatedUser"]["username"] for effect in there.effects()]
     assert by == ["mira", "mira"]
 

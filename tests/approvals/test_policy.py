@@ -95,6 +95,11 @@ CASES: list[tuple[str, dict[str, Any], Effect, set[str]]] = [
         {"what-somebody-else-declares"},
     ),
     ("what is somebody else's", {"plan": PlanFacts(takes_over=1)}, Effect.NEEDS, {"production-needs-approver"}),
+    (
+        "what reaches other teams, in staging", {"plan": PlanFacts(other_teams=1), "environment": STAGING}, Effect.NEEDS,
+        {"workloads-of-other-teams"},
+    ),
+    ("what reaches other teams", {"plan": PlanFacts(other_teams=1)}, Effect.NEEDS, {"production-needs-approver"}),
     ("an image from elsewhere", {"plan": PlanFacts(other_repository=True)}, Effect.DENY, {"same-repository-in-production"}),
     (
         "an image from elsewhere, in staging", {"plan": PlanFacts(other_repository=True), "environment": STAGING}, Effect.NEEDS,

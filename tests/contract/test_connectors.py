@@ -322,6 +322,5 @@ ROTATING: list[NamedCall] = [
     lambda on, name: on.credential("database", name),
     lambda on, name: on.lease(name, "x"),
     lambda on, name: on.lease("database", name),
-    lambda on, name: on.read_lease(name),
     lambda on, name: on.revoke(name),
 ]
