@@ -21,7 +21,14 @@ def grants_visible_to(person: Person) -> QuerySet[Grant]:
     """Of requests that the person sees: their own, those of their services, and all for who may see everything."""
     seen = requests_visible_to(person).values("pk")
     return Grant.objects.filter(request__in=seen).select_related(
-        "request__service__team", "request__environment", "request__requester", "request__execution", "ended_by"
+        "request__service__team",
+        "request__environment",
+        "request__requester",
+        "request__execution",
+        "ended_by",
+        "request__workload__service",
+        "request__secret__service",
+        "request__node__cluster__service",
     )
 
 

@@ -108,6 +108,11 @@ def is_owner(person: Person, service: Service) -> bool:
     return service.team is not None and person.groups.filter(pk=service.team.group_id).exists()
 
 
+def owned_among(person: Person, services: Collection[int]) -> set[int]:
+    """Of these services, by primary key, those that the person's teams own: in one query, for a page of rows."""
+    return set(Service.objects.filter(_owned_by(person), pk__in=services).values_list("pk", flat=True))
+
+
 def may_ask(person: Person, service: Service) -> bool:
     """Also an administrator, for the nodes of a cluster: everybody's pods are on them."""
     if my_services(person).filter(pk=service.pk).exists():

@@ -5,7 +5,7 @@ answer to its own form, because to show it after a redirect we would have to kee
 """
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,14 +54,20 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
     context = {
         "section": "access",
         "to_start": granted.to_start(person),
-        "mine": [row_of(grant, person, now) for grant in granted.open_grants(person, mine=True)],
-        "others": [row_of(grant, person, now) for grant in granted.open_grants(person, mine=False)],
-        "ended": [row_of(grant, person, now) for grant in granted.ended_lately(person)],
+        "mine": rows_of(granted.open_grants(person, mine=True), person, now),
+        "others": rows_of(granted.open_grants(person, mine=False), person, now),
+        "ended": rows_of(granted.ended_lately(person), person, now),
     }
     return render(request, "access.html", context)
 
 
-def row_of(grant: Grant, person: Person, now: datetime) -> Row:
+def rows_of(grants: Sequence[Grant], person: Person, now: datetime) -> tuple[Row, ...]:
+    foreign = {grant.request.service_id for grant in grants if grant.request.requester_id != person.pk}
+    owned = inventory.owned_among(person, foreign) if foreign else set[int]()
+    return tuple(_row(grant, person, now, owned) for grant in grants)
+
+
+def _row(grant: Grant, person: Person, now: datetime, owned: Container[int]) -> Row:
     asked = grant.request
     mine = asked.requester_id == person.pk
     state, word = _state(grant, now)
@@ -73,7 +79,7 @@ def row_of(grant: Grant, person: Person, now: datetime) -> Row:
         state=state,
         word=word,
         mine=mine,
-        may_end=grant.state == "active" and (mine or person.is_superuser or inventory.is_owner(person, asked.service)),
+        may_end=grant.state == "active" and (mine or person.is_superuser or asked.service_id in owned),
         longer=address_of(asked.action, row, again=asked.pk) if offered and row is not None else "",
         gives_credential=mine and grant.kind == Grant.Kind.ACCESS and _has_credential(asked),
     )

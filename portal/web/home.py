@@ -22,7 +22,7 @@ from approvals.models import Vote
 from inventory import queries as inventory
 from inventory.models import Person
 
-from .access import Row, row_of
+from .access import Row, rows_of
 from .board import Board, board_of
 from .door import signed_in
 
@@ -126,7 +126,7 @@ def now_of(person: Person) -> Now:
         running=tuple(running_of(request, usual.get(request.pk), now) for request in running),
         ended_today=actions.ended_today(person),
         to_start=tuple(granted.to_start(person)),
-        access=tuple(row_of(grant, person, now) for grant in granted.open_grants(person, mine=True, limit=MOST_NEEDS)),
+        access=rows_of(granted.open_grants(person, mine=True, limit=MOST_NEEDS), person, now),
     )
 
 

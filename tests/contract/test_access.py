@@ -253,6 +253,7 @@ class EndInVault(InVault):
         )
 
 
+@pytest.mark.usefixtures("database")  # whose else's workloads are there
 class TestNamespaceAccess(ActionContract):
     @pytest.fixture
     def subject(self, cluster: KubernetesCluster, vault: VaultServer, namespace: Namespace) -> InNamespace:

@@ -5,17 +5,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from actions import grants
 from actions.models import Grant, Request
 from actions.states import ExecutionState
-from inventory.models import Workload
+from inventory.models import Secret, Vault, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, work_off
 from tests.cluster import Namespace, made_namespace, workload
-from tests.portal.web.conftest import SignedIn
+from tests.portal.web.conftest import SignedIn, Town
 
 ROLE = "afterdeck-view-logs"
 
@@ -67,6 +69,39 @@ def test_who_has_access_is_seen_by_its_owner_the_team_and_an_auditor(
     auditor = page(signed_in(people.edda), "/access")
     assert "Mira: “The pool is stuck.”" in auditor and "End it" not in auditor
     assert "View logs in" not in page(signed_in(people.leila), "/access")
+
+
+def test_many_grants_cost_as_many_queries_as_few(people: People, signed_in: SignedIn, town: Town) -> None:
+    client, now = signed_in(people.mira), timezone.now()
+    secret = Secret.objects.create(
+        vault=Vault.objects.create(name="sandbox", simulated=True, seen_at=now), mount="secret", path="checkout",
+        kind="kv2", service=town.service("checkout"), seen_at=now,
+    )  # fmt: skip
+
+    def grow(names: range) -> None:
+        for number in names:
+            workload = town.workload(town.service(f"service-{number}"))
+            for by, state in ((people.mira, "active"), (people.jonas, "active"), (people.jonas, "ended")):
+                request = town.request(by, workload)
+                if number % 2:
+                    Request.objects.filter(pk=request.pk).update(workload=None, secret=secret)
+                town.run(request, "succeeded")
+                ended = {"ended_at": now, "ended_by": people.mira} if state == "ended" else {}
+                Grant.objects.create(
+                    request=request, kind="change", target_key=request.target_key, state=state, starts_at=now,
+                    ends_at=now + timedelta(hours=1), **ended,
+                )  # fmt: skip
+
+    def cost(path: str) -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert page(client, path).count('id="grant-') >= 2
+        return len(seen)
+
+    grow(range(2))
+    few = {path: cost(path) for path in ("/access", "/") for _ in range(2)}  # the first time is also once a process
+    grow(range(2, 20))
+    assert {path: cost(path) for path in few} == few
+    assert page(client, "/access").count("End it") == 20
 
 
 def test_the_form_says_who_has_access_now(
