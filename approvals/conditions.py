@@ -6,15 +6,19 @@ the whole condition are looked at here, however it is nested, and it is tried on
 
 import dataclasses
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import celpy
-from celpy.celtypes import BoolType
+from celpy.celtypes import BoolType, TimestampType, Value
 
 from .facts import ActionFacts, ActorFacts, ContextFacts, EnvironmentFacts, Facts, PlanFacts, TargetFacts
 
 MAX_LENGTH = 1000
 MAX_NESTING = 20
+KEPT = 256
+"""Answers kept for each condition, by the facts that it names. They are a few kB."""
+
 SECTIONS = ("actor", "action", "target", "environment", "plan", "context")
 
 FUNCTIONS = {"has", "size", "int", "double", "string", "timestamp", "duration"}
@@ -47,11 +51,27 @@ class BadCondition(ValueError):
     """The text says why, without file and line: the loader knows them."""
 
 
-def cel_facts(facts: Facts) -> dict[str, Any]:
-    """The facts as CEL values: the sections and nothing else (`people` is for the answer, not for conditions)."""
-    return {name: celpy.json_to_cel(_plain(getattr(facts, name))) for name in SECTIONS} | {
-        "now": celpy.celtypes.TimestampType(facts.now)
-    }
+class Condition:
+    """One checked condition. Its answer follows from the sections of the facts that it names, so the last ones are kept by these.
+
+    The buttons on a page differ in little that rules look at, and to ask CEL anew takes a hundred times as long.
+    """
+
+    def __init__(self, program: celpy.Runner, names: frozenset[str]) -> None:
+        """`names`: the sections, and perhaps `now`. `people` is for the answer, so no condition can name it."""
+        self._program, self.names = program, tuple(sorted(names))
+        self._answer = lru_cache(maxsize=KEPT)(self._evaluate)
+
+    def answer(self, facts: Facts) -> Value:
+        """What CEL says, which need not be a boolean. Raises whatever its library does, and does so each time."""
+        return self._answer(*(getattr(facts, name) for name in self.names))
+
+    def _evaluate(self, *values: Any) -> Value:
+        return self._program.evaluate({name: _cel(value) for name, value in zip(self.names, values, strict=True)})
+
+
+def _cel(fact: Any) -> Value:
+    return TimestampType(fact) if isinstance(fact, datetime) else celpy.json_to_cel(_plain(fact))
 
 
 def _plain(section: object) -> dict[str, Any]:
@@ -62,22 +82,23 @@ def _plain(section: object) -> dict[str, Any]:
 FACT_NAMES = {name: set(_plain(getattr(SAMPLE, name))) for name in SECTIONS}
 
 
-def compile_condition(text: str) -> celpy.Runner:
+def compile_condition(text: str) -> Condition:
     """Raises `BadCondition`."""
     _check_nesting(text)
     environment = celpy.Environment()
     try:
         tree = environment.compile(text)
         _check_tree(tree)
-        program = environment.program(tree)
-        answer = program.evaluate(cel_facts(SAMPLE))
+        names = frozenset(str(ident.children[0]) for ident in tree.find_data("ident"))
+        condition = Condition(environment.program(tree), names)
+        answer = condition.answer(SAMPLE)
     except (celpy.CELParseError, celpy.CELEvalError) as problem:
         raise BadCondition(f"the condition does not work: {problem.args[0]}") from problem
     except RecursionError as problem:
         raise BadCondition("the condition is too long a chain; make several rules of it.") from problem
     if not isinstance(answer, BoolType):
         raise BadCondition(f"the condition must be true or false, not {answer!r}.")
-    return program
+    return condition
 
 
 def require_fact(section: str, name: str) -> None:

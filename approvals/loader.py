@@ -10,13 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import celpy
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audit.canonical import digest
 
-from .conditions import MAX_LENGTH, BadCondition, compile_condition, require_fact
+from .conditions import MAX_LENGTH, BadCondition, Condition, compile_condition, require_fact
 
 MAX_RULES = 500
 MAX_DEPTH = 4
@@ -46,7 +45,7 @@ class RuleText(BaseModel):
 @dataclass(frozen=True)
 class Rule:
     id: str
-    condition: celpy.Runner
+    condition: Condition
     because: str
     allow: bool
     deny: bool

@@ -4,12 +4,10 @@ Deny beats needs beats allow, requirements add up, nothing matching is a denial,
 """
 
 import re
-from typing import Any
 
 import structlog
 from celpy.celtypes import BoolType
 
-from .conditions import cel_facts
 from .facts import Approver, Effect, Facts, Requirement, RuleAnswer, Ruling
 from .loader import Policy, Rule
 from .tally import can_meet
@@ -19,11 +17,10 @@ log = structlog.get_logger(__name__)
 
 def evaluate(facts: Facts, policy: Policy) -> Ruling:
     """Return what the policy says. Never raises for a policy that loaded."""
-    values = cel_facts(facts)
     answers: list[RuleAnswer] = []
     requirements: list[Requirement] = []
     for rule in policy.rules:
-        matches = _matches(rule, values)
+        matches = _matches(rule, facts)
         if matches is None:
             answers.append(
                 RuleAnswer(
@@ -58,9 +55,9 @@ def evaluate(facts: Facts, policy: Policy) -> Ruling:
     return Ruling(effect, tuple(answers), kept, policy.digest, len(policy.rules))
 
 
-def _matches(rule: Rule, values: dict[str, Any]) -> bool | None:
+def _matches(rule: Rule, facts: Facts) -> bool | None:
     try:
-        answer = rule.condition.evaluate(values)
+        answer = rule.condition.answer(facts)
     except Exception as problem:  # noqa: BLE001  # whatever its library raises: what cannot be evaluated is a no
         log.error("policy.rule_failed", rule=rule.id, problem=str(problem))
         return None

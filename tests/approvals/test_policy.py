@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from celpy import InterpretedRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,6 +207,35 @@ def test_a_rule_that_cannot_be_evaluated_is_a_no(tmp_path: Path, condition: str)
     ruling = rule(facts, written(tmp_path, text))
     assert (ruling.effect, ruling.deciding_rules) == (Effect.DENY, ("odd",))
     assert ruling.why == "Rule odd could not be evaluated, so the answer is no. Tell an administrator."
+
+
+def test_a_rule_is_asked_anew_only_when_the_facts_that_it_names_are_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = """
+- {id: owners, when: actor.is_owner && environment.criticality < 3, allow: true, because: Yours.}
+- {id: restarts, when: action.id == "restart-workload", deny: true, because: No.}
+- {id: mornings, when: now.getHours() < 10, allow: true, because: Early.}
+"""
+    shipped, ask, asked = written(tmp_path, text), InterpretedRunner.evaluate, list[str]()
+    rule(replace(OWNER, actor=GUEST), shipped)  # it is read now, and tried
+
+    def counted(runner: InterpretedRunner, values: Any) -> Any:
+        asked.append("+".join(values))
+        return ask(runner, values)
+
+    monkeypatch.setattr(InterpretedRunner, "evaluate", counted)
+    for facts, deciding, anew in (
+        (replace(OWNER, environment=EnvironmentFacts("dev", 0)), "owners", ["actor+environment"]),
+        (replace(OWNER, target=OWNED, plan=PlanFacts(pods=9)), "mornings", []),
+        (replace(OWNER, action=ActionFacts("restart-workload", 3)), "restarts", ["action"]),
+        (replace(OWNER, environment=STAGING), "owners", ["actor+environment"]),
+        (replace(OWNER, now=OWNER.now.replace(hour=20)), "no-rule-matches", ["now"]),
+        (OWNER, "mornings", []),
+    ):
+        asked.clear()
+        assert deciding in rule(facts, shipped).deciding_rules
+        assert asked == anew
 
 
 def test_a_reason_is_filled_with_facts_and_with_nothing_that_a_fact_says(tmp_path: Path) -> None:
