@@ -23,7 +23,9 @@ from audit.events import Actor, ActorKind
 
 from . import lifecycle
 from .admission import stored_plan
-from .models import Execution, Hold
+from .models import Execution, Grant, Hold
+from .protocol import Plan
+from .registry import action_named
 from .states import ExecutionState
 
 MAX_CRASHES = 2
@@ -81,6 +83,7 @@ def claim(only: int | None = None, *, waiting: bool = False) -> Execution | None
         "request__secret__service__team",
         "request__node__cluster__service__team",
         "request__requester",
+        "request__ends",
         "request__round",
     ).get(pk=row[0])
 
@@ -89,8 +92,8 @@ def start(execution: Execution) -> bool:
     """Make a queued run the one that owns its targets; `False` while another run does, and then it stays in line."""
     plan = stored_plan(execution.request)
     keys = sorted(
-        {key for each in (plan, *plan.parts) for key in (each.target.key, *each.holds)}
-    )  # sorted, so that two runs that want the same ones cannot wait for each other
+        {key for each in (plan, *plan.parts) for key in _held(execution, each)}
+    )  # in order: two cannot wait for each other
     try:
         with transaction.atomic():
             Hold.objects.bulk_create([Hold(target_key=key, execution=execution) for key in keys])
@@ -108,6 +111,16 @@ def start(execution: Execution) -> bool:
         hand_back(execution, after=TARGET_STUCK_RETRY if stuck else TARGET_BUSY_RETRY, cause=busy)
         return False
     return True
+
+
+def _held(execution: Execution, plan: Plan) -> tuple[str, ...]:
+    """What a run has to itself. Access, and its end, touch nothing but what is the grant's own, so they stand in nobody's way: what
+    waits for a person must not keep other people's access from ending.
+    """
+    ends = execution.request.ends
+    if action_named(plan.action).gives_access or (ends is not None and ends.kind == Grant.Kind.ACCESS):
+        return ()
+    return (plan.target.key, *plan.holds)
 
 
 def renew(execution: Execution) -> None:

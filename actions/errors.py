@@ -33,13 +33,16 @@ class NotAllowed(Refused):
 
 
 class CannotPlanNow(Refused):
-    """`temporary` when the outside did not answer, so that the same question may be answered later."""
+    """`temporary` when the outside did not answer, so that the same question may be answered later. `left_alone` when what was to be set
+    back is not ours any more.
+    """
 
     code, status, title = "cannot-plan", 409, "Cannot plan"
 
-    def __init__(self, text: str, *, temporary: bool = False) -> None:
+    def __init__(self, text: str, *, temporary: bool = False, left_alone: bool = False) -> None:
         super().__init__(text)
         self.temporary = temporary
+        self.left_alone = left_alone
 
 
 class Denied(Refused):

@@ -22,7 +22,7 @@ from .errors import CannotPlanNow
 from .lifecycle import Lost
 from .models import Execution, JournalEntry
 from .planning import world_for
-from .protocol import Drifted, NotYet, Plan, Run, Step, StepFailed, World
+from .protocol import CannotPlan, Drifted, NotYet, Plan, Run, Step, StepFailed, World
 from .registry import AnyAction, action_named
 from .states import ExecutionState
 
@@ -106,10 +106,11 @@ def _running(execution: Execution, supplied: Mapping[str, str] | None = None) ->
             return _end_as_stale(execution, answer.stale, answer.now)
     elif not journal.all_done(execution, plan.steps) and (objection := confirmation.objection(execution.request)):
         return _take_back(execution, plan, objection)
-    action, world = action_named(plan.action), replace(_world(execution, plan), supplied=supplied)
+    action = action_named(plan.action)
     for step in plan.steps:
         if _cancelled_meanwhile(execution):
             return _cancel(execution, plan)
+        world = replace(_world(execution, plan), supplied=supplied)  # with what the step before has left
         if not _apply(execution, Phase.APPLY, step, action, plan, world):
             return _after_failed_step(execution, plan)
     now = timezone.now()
@@ -187,6 +188,8 @@ def _apply(execution: Execution, phase: str, step: Step, action: AnyAction, plan
             if attempt < CONFLICT_TRIES:
                 continue  # the object's status moved between our read and our write; nothing was changed, so read again
             _refused(execution, entry, problem.sentence, doubt=doubt)
+        except CannotPlan as lost:  # a cluster or vault that it needs was taken out of the settings
+            _refused(execution, entry, str(lost), doubt=doubt)
         except Drifted as drift:
             _settle(execution, entry, Status.FAILED, str(drift), {"drifted": "yes"})
         except NotYet as pending:
@@ -320,11 +323,16 @@ def _take_back(execution: Execution, plan: Plan, cause: str) -> bool:
 
 
 def _ask_human(execution: Execution, cause: str) -> bool:
+    """What may have given something for a while begins its time here: it must end even if nobody ever looks."""
     journal.stop_observing(execution, cause)
-    lifecycle.move(
-        execution, to=ExecutionState.NEEDS_HUMAN, actor=worker_actor(), summary=cause[:400],
-        changes={"cause": cause, "lease_until": None},
-    )  # fmt: skip
+    plan = stored_plan(execution.request)
+    with transaction.atomic():
+        if plan.lasts_seconds is not None and journal.anything_happened(execution):
+            grants.start(execution, plan, at=timezone.now())
+        lifecycle.move(
+            execution, to=ExecutionState.NEEDS_HUMAN, actor=worker_actor(), summary=cause[:400],
+            changes={"cause": cause, "lease_until": None},
+        )  # fmt: skip
     log.error("execution.needs_human", cause=cause)
     return False
 

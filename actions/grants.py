@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
+from django.db.models import F, Q
 from django.utils import timezone
 
 from approvals.facts import Effect, RuleAnswer, Ruling
@@ -105,17 +106,41 @@ def give_back(*, actor: Person, grant: Grant) -> Grant:
 def end_due() -> None:
     """End whatever time is over for. Called again and again, from several processes."""
     now = timezone.now()
-    due = Grant.objects.filter(state=GrantState.ACTIVE, ends_at__lte=now).exclude(next_try_at__gt=now)
-    for grant in due.select_related("request__service__team", "request__environment", "request__requester")[:100]:
+    over = Q(ends_at__lte=now) | Q(request__requester__is_active=False)
+    due = Grant.objects.filter(over, state=GrantState.ACTIVE).exclude(next_try_at__gt=now)
+    # Of those that end in the same moment the latest first: it lies on top of the others.
+    waiting_longest = due.order_by(F("next_try_at").asc(nulls_first=True), "-pk")
+    silent = set[tuple[str, str]]()
+    related = ("request__service__team", "request__environment", "request__requester")
+    for grant in waiting_longest.select_related(*related)[:100]:
+        target = stored_plan(grant.request).granting.target
+        place = (target.cluster, target.vault)
+        if place in silent:  # one that does not answer must not keep the ends elsewhere waiting
+            continue
         try:
-            end(grant)
+            _end(grant, SYSTEM)
+        except CannotPlanNow as silence:
+            silent.add(place)
+            _try_again(grant, str(silence))
         except Exception as problem:  # one that cannot be ended must not keep the others from ending
             log.exception("grant.end_failed", grant=grant.pk)
             _try_again(grant, type(problem).__name__)
 
 
 def end(grant: Grant, *, actor: Actor = SYSTEM) -> Request | None:
-    """Ask for the end of a grant, or close it when nothing is left to end. Whoever comes second finds it done."""
+    """Ask for the end of a grant, or close it when nothing is left to end. Whoever comes second finds it done.
+
+    When the outside does not answer, it is tried again by itself.
+    """
+    try:
+        return _end(grant, actor)
+    except CannotPlanNow as silence:
+        _try_again(grant, str(silence))
+        return None
+
+
+def _end(grant: Grant, actor: Actor) -> Request | None:
+    """Raises `CannotPlanNow` when the outside does not answer."""
     if grant.kind == Grant.Kind.CHANGE and (busy := _busy(grant)):
         _try_again(grant, busy, after=SOON)
         return None
@@ -131,8 +156,11 @@ def end(grant: Grant, *, actor: Actor = SYSTEM) -> Request | None:
         try:
             seen = _preview(request, _with_handle(ending, grant))
         except (CannotPlanNow, BadParams) as refusal:
-            if grant.kind == Grant.Kind.CHANGE and not getattr(refusal, "temporary", False):
+            left = isinstance(refusal, CannotPlanNow) and refusal.left_alone
+            if grant.kind == Grant.Kind.CHANGE and left:
                 _close(grant, actor, f"It was left as it is. {refusal}", others)
+            elif isinstance(refusal, CannotPlanNow) and refusal.temporary:
+                raise
             else:
                 _try_again(grant, str(refusal))
             return None

@@ -18,7 +18,7 @@ from audit.events import Event
 from connectors.errors import ConnectorError, InvalidName, Missing, Transient
 from inventory.models import Person
 
-from . import journal, lifecycle, recording
+from . import confirmation, journal, lifecycle, recording
 from .admission import stored_plan
 from .chaining import evidence_for
 from .errors import BadParams, CannotPlanNow, TooLate
@@ -52,6 +52,8 @@ def hand_over(*, actor: Person, grant: Grant) -> Wrapped:
     """
     request = grant.request
     _only_the_requester(actor, request)
+    if objection := confirmation.objection(request):
+        raise TooLate(f"{objection} No credential is made any more.")
     now = timezone.now()
     with transaction.atomic():
         locked = Grant.objects.select_for_update().get(pk=grant.pk)

@@ -44,7 +44,12 @@ def intend(execution: Execution, phase: str, step: Step, *, actor: Actor) -> Jou
             execution=execution,
             phase=phase,
             step=step.id,
-            defaults={"title": step.title, "status": JournalEntry.Status.INTENDED, "started_at": timezone.now()},
+            defaults={
+                "title": step.title,
+                "status": JournalEntry.Status.INTENDED,
+                "started_at": timezone.now(),
+                "looks": step.looks,
+            },
         )
         refused = entry.status == JournalEntry.Status.FAILED
         if refused:
@@ -150,7 +155,7 @@ def _clean(evidence: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _happened(execution: Execution) -> QuerySet[JournalEntry]:
-    applied = execution.journal.filter(phase=JournalEntry.Phase.APPLY)
+    applied = execution.journal.filter(phase=JournalEntry.Phase.APPLY, looks=False)
     return applied.exclude(status=JournalEntry.Status.FAILED, begun=False)
 
 

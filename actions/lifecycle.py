@@ -29,7 +29,8 @@ MOVES: dict[type[Request | Execution | Grant], dict[tuple[str, str], Move]] = {
 
 
 END_AGAIN = timedelta(seconds=30)
-"""After how long the end of a grant is tried again that failed."""
+"""After how long the end of a grant is tried again that failed; twice as long each time."""
+END_AGAIN_AT_LEAST_EVERY = timedelta(minutes=15)
 
 
 class Lost(Exception):
@@ -79,6 +80,8 @@ def move(
         if isinstance(row, Execution) and to in ENDED:
             Hold.objects.filter(execution=row).delete()
             _settle_grants(row, to, actor, summary)
+        elif isinstance(row, Execution) and to == ExecutionState.NEEDS_HUMAN:
+            _end_again(row, actor, summary)
         transaction.on_commit(lambda: bell.announce(about(row).request))
     for name, value in values.items():
         setattr(row, name, value)
@@ -97,14 +100,19 @@ def _settle_grants(run: Execution, to: str, actor: Actor, why: str) -> None:
                 summary="it was taken back",
                 changes={"ended_at": now, "cause": why},
             )
-    ended = Grant.objects.filter(endings=run.request, state=GrantState.ENDING).first()
-    if ended is None:
-        return
-    if to == ExecutionState.SUCCEEDED:
+    if to != ExecutionState.SUCCEEDED:
+        _end_again(run, actor, why)
+    elif ended := Grant.objects.filter(endings=run.request).exclude(state=GrantState.ENDED).first():
         move(ended, to=GrantState.ENDED, actor=actor, summary=why[:400], changes={"ended_at": now, "cause": ""})
-    else:
-        again = {"cause": why, "next_try_at": now + END_AGAIN}
-        move(ended, to=GrantState.ACTIVE, actor=actor, summary=why[:400], changes=again)
+
+
+def _end_again(run: Execution, actor: Actor, why: str) -> None:
+    """An end that did not get through is tried again, less and less often, also while a person is asked about it."""
+    still = Grant.objects.filter(endings=run.request, state=GrantState.ENDING).first()
+    if still is not None:
+        wait = min(END_AGAIN * 2 ** min(still.endings.count() - 1, 10), END_AGAIN_AT_LEAST_EVERY)
+        again = {"cause": why, "next_try_at": timezone.now() + wait}
+        move(still, to=GrantState.ACTIVE, actor=actor, summary=why[:400], changes=again)
 
 
 def update(row: Execution, changes: Mapping[str, object]) -> None:

@@ -157,6 +157,7 @@ class JournalEntry(models.Model):
     title = models.CharField(max_length=300)
     status = models.CharField(max_length=16, choices=Status.choices)
     begun = models.BooleanField(default=False, help_text="Part of it happened, even if it failed in the end")
+    looks = models.BooleanField(default=False, help_text="It changes nothing outside, whatever comes of it")
     detail = models.TextField(blank=True)
     evidence = models.JSONField(default=dict)
     started_at = models.DateTimeField()

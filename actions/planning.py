@@ -24,7 +24,7 @@ from inventory.models import Person
 
 from .errors import BadParams, CannotPlanNow
 from .models import Grant
-from .protocol import CannotPlan, Option, Params, Plan, Run, Target, World, nobody_holds, plan_from
+from .protocol import CannotPlan, LeftAlone, Option, Params, Plan, Run, Target, World, nobody_holds, plan_from
 from .registry import AnyAction
 from .states import GrantState
 
@@ -148,7 +148,7 @@ def make_plan(action: AnyAction, target: Target, params: Params, world: World) -
     try:
         return _tidy(_plan(action, target, params, world))
     except CannotPlan as refusal:
-        raise CannotPlanNow(str(refusal)) from refusal
+        raise CannotPlanNow(str(refusal), left_alone=isinstance(refusal, LeftAlone)) from refusal
     except ConnectorError as problem:
         detail = (
             f" The server said: {problem.detail}" if problem.detail and problem.detail not in problem.sentence else ""

@@ -60,7 +60,7 @@ class Step:
     """One effect. `verb` and `args` are read by the action's `apply`; `args` holds text, numbers, booleans and null only.
 
     `final`: once it has begun nothing is taken back any more. `undoes`, of a step that takes back: the step it is the inverse of;
-    it is left out when that one never began.
+    it is left out when that one never began. `looks`: it changes nothing outside, so having done it is no reason to take anything back.
     """
 
     id: str
@@ -69,6 +69,7 @@ class Step:
     args: Mapping[str, str | int | bool | None] = field(default_factory=dict)
     final: bool = False
     undoes: str = ""
+    looks: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,6 +180,7 @@ class Plan:
 def _step(step: Step) -> dict[str, Any]:
     return {
         "id": step.id, "title": step.title, "verb": step.verb, "args": dict(step.args), "final": step.final, "undoes": step.undoes,
+        "looks": step.looks,
     }  # fmt: skip
 
 

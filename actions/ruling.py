@@ -126,9 +126,9 @@ def _numbers(plan: Plan | None, row: Row) -> PlanFacts:
 
 
 def _context(undo_of: Request | None, plan: Plan | None, person: Person, now: datetime) -> ContextFacts:
-    if undo_of is None:
+    execution = getattr(undo_of, "execution", None)
+    if undo_of is None or execution is None:  # it never ran, so nothing is its way back
         return ContextFacts()
-    execution = undo_of.execution
     ended = execution.ended_at or now
     return ContextFacts(
         undo_of_succeeded=execution.state == ExecutionState.SUCCEEDED and _is_the_way_back(plan, undo_of),

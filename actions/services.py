@@ -162,6 +162,7 @@ def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: s
 
 def withdraw(*, actor: Person, request: Request) -> Request:
     """Take back a request that has not started. Raises `NotAllowed`, `TooLate`."""
+    _not_an_end(actor, request, "withdraw")
     if actor.identity != request.requester.identity:
         why = "Only the requester can withdraw. An approver can reject instead."
         raise recording.not_allowed(actor_of(actor), request, "withdraw", why)
@@ -189,6 +190,7 @@ def cancel(*, actor: Person, request: Request) -> Execution:
 
     Raises `NotAllowed`, `TooLate`.
     """
+    _not_an_end(actor, request, "cancel")
     if not (
         actor.identity == request.requester.identity or inventory.is_owner(actor, request.service) or actor.is_superuser
     ):
@@ -234,6 +236,8 @@ def undo(
 
 def undo_of(request: Request) -> Ending:
     """The inverse: an action and its parameters. Raises `TooLate` with the reason when there is none."""
+    if request.ends_id is not None:  # what was agreed for a while would come back for good, and nobody would be asked
+        raise TooLate("This was the end of something that was agreed for a while. Ask for it again.")
     execution = Execution.objects.filter(request=request).first()
     if execution is None or execution.state != ExecutionState.SUCCEEDED:
         raise TooLate("Only a run that succeeded can be undone.")
@@ -269,13 +273,21 @@ def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Exec
     execution = Execution.objects.filter(request=request).first()
     if execution is None or execution.state != ExecutionState.NEEDS_HUMAN:
         raise TooLate("This run does not wait for a person.")
+    applied = {} if execution.applied_at or outcome != ExecutionState.SUCCEEDED else {"applied_at": timezone.now()}
     try:
         return lifecycle.move(
             execution, to=outcome, actor=actor_of(actor), summary=note[:200], details={"note": note},
-            changes={"ended_at": timezone.now(), "cause": f"{actor.name} looked: {note[:500]}"},
+            changes={"ended_at": timezone.now(), "cause": f"{actor.name} looked: {note[:500]}", **applied},
         )  # fmt: skip
     except (Lost, lifecycle.Impossible) as late:
         raise TooLate("This run does not wait for a person any more.") from late
+
+
+def _not_an_end(actor: Person, request: Request, what: str) -> None:
+    """What was agreed for a while ends, whoever would rather keep it. Raises `NotAllowed`."""
+    if request.ends_id is not None:
+        why = "This is the agreed end of something. It can only be asked for again."
+        raise recording.not_allowed(actor_of(actor), request, what, why)
 
 
 def _action(action_id: str, undo_of: Request | None = None) -> AnyAction:

@@ -15,9 +15,12 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import claiming, lifecycle, recording
+from .admission import stored_plan
 from .errors import BadParams, TooLate
 from .execution import advance
 from .models import Execution, Request
+from .planning import make_plan, read_params, world_for
+from .registry import action_named
 from .services import actor_of
 from .states import ExecutionState
 
@@ -25,7 +28,7 @@ from .states import ExecutionState
 def supply(*, actor: Person, request: Request, values: Mapping[str, str]) -> Execution:
     """Hand in values that may be kept nowhere: this process takes the run and does its first step with them.
 
-    Raises `NotAllowed`, `BadParams`, `TooLate`.
+    Raises `NotAllowed`, `BadParams`, `TooLate`, `CannotPlanNow`.
     """
     if not (actor.identity == request.requester.identity or inventory.is_owner(actor, request.service)):
         why = "Only who asked, or the owning team, can hand in the value."
@@ -34,6 +37,7 @@ def supply(*, actor: Person, request: Request, values: Mapping[str, str]) -> Exe
         raise BadParams(
             {name: ["Fill it in."] for name, value in values.items() if not value} or {"value": ["Fill it in."]}
         )
+    _still_as_agreed(request)
     waiting = Execution.objects.filter(request=request, state=ExecutionState.QUEUED, waits_for="value")
     if waiting.update(run_after=timezone.now()) != 1:
         raise TooLate("This does not wait for a value: it was handed in already, or it is over.")
@@ -48,3 +52,10 @@ def supply(*, actor: Person, request: Request, values: Mapping[str, str]) -> Exe
     if execution.state == ExecutionState.QUEUED:  # another run has the target
         raise TooLate(f"{execution.cause} The value was not used; hand it in again then.")
     return execution
+
+
+def _still_as_agreed(request: Request) -> None:
+    """What would make the run wait would lose the value, so it is found out before. Raises `CannotPlanNow`."""
+    agreed = stored_plan(request)
+    action = action_named(request.action)
+    make_plan(action, agreed.target, read_params(action, request.params), world_for(agreed.target, request.requester))

@@ -11,7 +11,7 @@ from connectors.errors import ConnectorError, Missing
 
 from . import bell, journal, lifecycle
 from .models import Execution, JournalEntry, Verified
-from .protocol import Outcome, Plan, Verdict, World
+from .protocol import CannotPlan, Drifted, Outcome, Plan, StepFailed, Verdict, World
 
 INTERVAL = timedelta(seconds=1)
 
@@ -51,13 +51,17 @@ def observe(
         verdict = verify(plan, world)
     except Missing as gone:
         verdict = Verdict(Outcome.FAILED, gone.sentence)
-    except ConnectorError as problem:  # also when we are refused: not to see it says nothing about how it is
-        _remember(execution, phase, Verdict(Outcome.WAIT, problem.sentence), good_since(execution), soak)
+    except (Drifted, StepFailed) as other:
+        verdict = Verdict(Outcome.FAILED, str(other))
+    except (
+        ConnectorError,
+        CannotPlan,
+    ) as problem:  # also when we are refused: not to see it says nothing about how it is
+        said = problem.sentence if isinstance(problem, ConnectorError) else str(problem)
+        _remember(execution, phase, Verdict(Outcome.WAIT, said), good_since(execution), soak)
         if execution.deadline and now > execution.deadline:
-            return _close(
-                execution, phase, Result(problem.sentence, blind=True), Verdict(Outcome.FAILED, problem.sentence)
-            )
-        return Result(problem.sentence, again=True)
+            return _close(execution, phase, Result(said, blind=True), Verdict(Outcome.FAILED, said))
+        return Result(said, again=True)
     if verdict.outcome is Outcome.FAILED:
         return _close(execution, phase, Result(verdict.sentence), verdict)
     if verdict.outcome is Outcome.WAIT:

@@ -18,7 +18,7 @@ from connectors.kubernetes import (
 from connectors.kubernetes.seen import EventSeen
 
 from .proofs import proof
-from .protocol import CannotPlan, Drifted, Impact, Line, Outcome, Run, Target, Verdict, World
+from .protocol import CannotPlan, Drifted, Impact, LeftAlone, Line, Outcome, Run, Target, Verdict, World
 
 NOT_SHOWN = ("metadata.annotations.afterdeck.dev/execution", "metadata.generation", "metadata.resourceVersion")
 HOPELESS = {
@@ -57,9 +57,9 @@ def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
     try:
         seen = cluster.read_workload(ref.kind, ref.namespace, ref.name)
     except Missing as gone:
-        raise CannotPlan(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
+        raise LeftAlone(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
     if seen.ref.uid != ref.uid:
-        raise CannotPlan(
+        raise LeftAlone(
             f"{target.label} was replaced by another object of the same name. Open the service again to act on it."
         )
     return seen

@@ -21,6 +21,7 @@ from ..protocol import (
     Drifted,
     Ending,
     Impact,
+    LeftAlone,
     Outcome,
     Params,
     Plan,
@@ -124,9 +125,9 @@ class ResizeWorkload(Action[ResizeParams]):
         before, after = seen.wanted, params.replicas
         now = {"replicas": before}
         if before == after and not _keeps(params, now, world):
-            raise CannotPlan(f"It has {_replicas(before)} already. Choose another number.")
+            raise _nothing_to_do(params, f"It has {_replicas(before)} already.", "Choose another number.")
         if params.only_from not in (None, str(before)):
-            raise CannotPlan(f"Somebody else has changed it since: it has {_replicas(before)}, not {params.only_from}.")
+            raise LeftAlone(f"Somebody else has changed it since: it has {_replicas(before)}, not {params.only_from}.")
         if after == 0 and not params.allow_zero:
             raise CannotPlan("0 replicas switch it off. If that is meant, say so with “Yes, switch it off”.")
         base = _base(params, now, world)
@@ -159,9 +160,9 @@ class ResizeWorkload(Action[ResizeParams]):
         old_low, old_high = autoscaler.min_replicas, autoscaler.max_replicas
         now = {"min_replicas": old_low, "max_replicas": old_high}
         if (low, high) == (old_low, old_high) and not _keeps(params, now, world):
-            raise CannotPlan(f"The autoscaler has these bounds already: {autoscaler_text(autoscaler)}.")
+            raise _nothing_to_do(params, f"The autoscaler has these bounds already: {autoscaler_text(autoscaler)}.")
         if params.only_from not in (None, autoscaler_text(autoscaler)):
-            raise CannotPlan(
+            raise LeftAlone(
                 f"Somebody else has changed it since: the autoscaler has {autoscaler_text(autoscaler)}, not {params.only_from}."
             )
         base = _base(params, now, world)
@@ -368,3 +369,8 @@ def _size_impact(seen: WorkloadSeen, now: int, then: int, budgets: list[BudgetSe
     meaning = f"{seen.ready} of {seen.wanted} are ready now.{budget}"
     figure = f"{now} to {counted(then, 'pod')}" if now != then else f"{counted(then, 'pod')}, as now"
     return Impact("Availability", figure, meaning, worry=then < max(least, 1))
+
+
+def _nothing_to_do(params: ResizeParams, why: str, otherwise: str = "") -> CannotPlan:
+    """For a person a reason to choose something else; for the end of a change the reason why it is over."""
+    return LeftAlone(why) if params.only_from is not None else CannotPlan(f"{why} {otherwise}".strip())

@@ -102,6 +102,8 @@ def _asked(person: Person, request: Request, asked: Round, votes: Sequence[Vote]
 
 
 def _running(person: Person, request: Request, run: Execution, plan: Plan, mine: bool) -> Deck:
+    if request.ends_id is not None:  # nobody stops the end of what was agreed for a while
+        return Deck(run.cause or E(run.state).label, "It ends what was agreed for a while.", str(run.state))
     owner = mine or person.is_superuser or inventory.is_owner(person, request.service)
     state = str(run.state)
     if run.cancel_requested_by is not None and state != E.REVERTING:
