@@ -148,7 +148,9 @@ class RotateSecret(Action[RotateParams]):
         spread = affected.steps(on, params.order, old + 1)
         steps = [Step("write", f"Write version {old + 1} of {target.ref.name}", "write", written)]
         if at is not None:
-            steps.append(Step("log-in", f"Log in to {at} with it", "log-in", {"at": at.url, "version": old + 1}))
+            steps.append(
+                Step("log-in", f"Log in to {at} with it", "log-in", {"at": at.url, "version": old + 1}, looks=True)
+            )
         steps += spread
         if params.revoke_old:
             steps.append(Step("destroy", f"Destroy version {old}", "destroy", {"version": old}, final=True))
@@ -182,7 +184,7 @@ class RotateSecret(Action[RotateParams]):
             preconditions={"last rotation": last, "user": seen.username},
             changed=(Line("password", "not read", "made by the vault"), Line("last rotation", last, words.AT_RUN)),
             steps=[
-                Step("check", f"Log in as {seen.username} with the present password", "check", {"last": last}),
+                Step("check", f"Log in as {seen.username} with the present password", "check", {"last": last}, looks=True),
                 Step("rotate", "Change the password, and see that only the new one logs in", "rotate", {"last": last}, final=True),
                 *affected.steps(on, params.order),
             ],
@@ -199,7 +201,7 @@ class RotateSecret(Action[RotateParams]):
         spread = affected.steps(on, params.order)
         if params.revoke_old and leases > roles.MOST_LEASES:
             raise CannotPlan(roles.TOO_MANY)
-        note = Step("note", "Write down which leases there are", "note")
+        note = Step("note", "Write down which leases there are", "note", looks=True)
         end = Step("revoke", "End the leases of before, and see that their users are gone", "revoke", final=True)
         revert = affected.way_back(on, spread)
         return self._assemble(

@@ -61,7 +61,7 @@ def steps(on: Affected, order: str, version: int = 0) -> list[Step]:
         *syncing.steps_for(on.synced),
         *copying.steps_for(on.own, version=version),
         *consumers.restart_steps(on.readers, wait=order != "together"),
-        Step("prove", "Prove that all who read it run with the new one", "prove"),
+        Step("prove", "Prove that all who read it run with the new one", "prove", looks=True),
     ]
 
 

@@ -478,6 +478,14 @@ def test_what_the_vault_keeps_one_version_of_is_refused(people: People, vault: V
         rotates(people, unread)
 
 
+def test_what_only_looks_says_so(people: People, unread: Secret) -> None:
+    seen = services.preview(actor=people.mira, action="rotate-secret", target=unread.pk, params={})
+
+    assert [(step.verb, step.looks) for step in seen.plan.steps] == [
+        ("write", False), ("prove", True), ("destroy", False),
+    ]  # fmt: skip
+
+
 def test_nothing_else_happens_to_a_reader_meanwhile(
     people: People, there: Namespace, stripe: Secret, first: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
