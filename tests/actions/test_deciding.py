@@ -9,8 +9,7 @@ from django.utils import timezone
 from guardian.shortcuts import assign_perm
 from pytest_django.fixtures import Settings
 
-from actions import admission, claiming, execution, journal, lifecycle, services, sweeping
-from actions.catalog import resize_workload
+from actions import admission, claiming, execution, journal, lifecycle, services, sizes, sweeping
 from actions.errors import BadParams, Denied, NotAllowed, TooLate, VoteDoesNotCount
 from actions.models import Execution, JournalEntry, Request
 from actions.states import ExecutionState, RequestState
@@ -399,6 +398,6 @@ def test_whoever_asked_does_not_say_how_it_ended(people: People, checkout: Workl
 
 
 def test_the_worse_of_two_bounds_is_what_the_policy_sees(checkout: Workload) -> None:
-    assert [resize_workload._worst(*changes) for changes in ((-90.0, 0.0), (0.0, -50.2), (10.0, 50.0), (-10.0, 100.0))] == [
+    assert [sizes.worst(*changes) for changes in ((-90.0, 0.0), (0.0, -50.2), (10.0, 50.0), (-10.0, 100.0))] == [
         -90.0, -50.2, 50.0, -10.0,
     ]  # fmt: skip

@@ -147,6 +147,7 @@ def test_the_user_of_a_lease_is_gone_when_the_lease_is(rotation, server, vault):
     assert try_login(at, old["username"], old["password"]).login is Login.REFUSED
     own = rotation.lease("database", "orders-readonly")
     seen = users(at, own.username, own.password)
+    assert seen is not None
     assert old["username"] not in seen.roles
     assert seen.orphaned_sessions == 0
 
@@ -181,6 +182,7 @@ def test_a_server_that_asks_for_the_password_itself_does_not_get_it():
 
     listening = socket.create_server(("127.0.0.1", 0))
     at = address_of(f"postgresql://127.0.0.1:{listening.getsockname()[1]}/orders")
+    assert at is not None
     server = Thread(target=asks_for_it, args=(listening,))
     server.start()
     tried = try_login(at, "orders", "canary-password")

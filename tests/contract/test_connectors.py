@@ -66,8 +66,8 @@ def start(on: KubernetesCluster, namespace: str = "payments", name: str = "reind
     return on.jobs.create({"metadata": {"namespace": namespace, "name": name}}, as_=MIRA)
 
 
-def stop(on: KubernetesCluster, namespace: str = "payments", name: str = "reindex") -> object:
-    return on.jobs.delete(ref("Job", namespace, name), as_=MIRA)
+def stop(on: KubernetesCluster, namespace: str = "payments", name: str = "reindex") -> None:
+    on.jobs.delete(ref("Job", namespace, name), as_=MIRA)
 
 
 def suspend(on: KubernetesCluster, namespace: str = "payments", name: str = "loader") -> object:
