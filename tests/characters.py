@@ -107,9 +107,7 @@ class Shop:
 
 
 def asks(person: Person, action: str, target: Row, reason: str = "The pool is stuck.", **params: Any) -> Request:
-    return services.submit(
-        actor=person, action=action, target=target.pk, params=params, reason=reason, entrance="test"
-    )
+    return services.submit(actor=person, action=action, target=target.pk, params=params, reason=reason, entrance="test")
 
 
 def approves(person: Person, request: Request, note: str = "") -> None:

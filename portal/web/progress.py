@@ -213,7 +213,9 @@ def _ends(request: Request) -> Iterator[tuple[datetime, int, Line]]:
 def _asked(request: Request) -> Line:
     took = span(request.planned_in_ms / 1000)
     if request.ends_id is not None:
-        return Line(clock(request.created_at), "succeeded", "Its time was over", "The end was agreed with the start.", took=took)
+        return Line(
+            clock(request.created_at), "succeeded", "Its time was over", "The end was agreed with the start.", took=took
+        )
     if request.state == R.DENIED:
         return Line(
             clock(request.created_at), "denied", f"{request.requester.name} asked, and the policy said no", took=took

@@ -101,7 +101,8 @@ def test_the_server_says_which_fields_a_manager_declared():
     declared = declared_by(whole, frozenset({"kustomize-controller"}))
 
     container = "spec.template.spec.containers[app]"
-    assert set(declared or ()) == {
+    assert declared is not None
+    assert set(declared) == {
         "metadata.labels.app", "spec.selector", f"{container}.image", f"{container}.name", f"{container}.ports[0].containerPort",
     }  # fmt: skip
     assert covers(declared, "spec.selector.matchLabels.app")
