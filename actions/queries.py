@@ -252,7 +252,7 @@ def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
         Request.objects.filter(
             action=request.action, service=request.service, environment=request.environment, pk__lt=request.pk
         )
-        .select_related("requester", "execution", "round")
+        .select_related("service", "workload", "secret", "node", "requester", "execution", "round")
         .prefetch_related("round__votes__voter")
         .order_by("-id")[:limit]
     )

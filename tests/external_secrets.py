@@ -131,8 +131,9 @@ def operator(
 
 def _is_established(namespace: Namespace, kind: Path) -> bool:
     """`kubectl wait` stumbles over a kind that is so new that it has no conditions yet."""
-    conditions = "jsonpath={.status.conditions[?(@.type=='Established')].status}"
-    return namespace.kubectl("get", "-f", str(kind), "-o", conditions) == "True"
+    seen = json.loads(namespace.kubectl("get", "-f", str(kind), "-o", "json"))
+    conditions = seen.get("status", {}).get("conditions") or []
+    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
 def keys_of(namespace: Namespace, name: str) -> dict[str, str]:

@@ -187,6 +187,8 @@ def _stages(plan: Plan, journal: Sequence[JournalEntry], over: bool) -> tuple[St
 
 
 def title_for(request: Request) -> str:
+    if request.workload_id is not None:  # not through its row, which a list would read once for each
+        return headline_of(request.action, request.service.name)
     return headline_of(request.action, targets.name_of(targets.row_of(request)))
 
 

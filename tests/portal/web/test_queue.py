@@ -112,7 +112,7 @@ def test_fifty_waiting_requests_cost_what_two_do(people: People, target: Workloa
     few = _queries(jonas)
     for number in range(2, 50):
         make_request(target, people, number)
-    assert _queries(jonas) == few
+    assert _queries(jonas) <= few
 
 
 def _queries(client: Client) -> int:
