@@ -86,6 +86,39 @@ def _moving(browser: Browser, started: Demo) -> None:
     mira.get_by_role("button", name=re.compile("Restart now")).click()
     mira.locator("h1 .ad-pill", has_text="Reverted").wait_for(timeout=90_000)
     _whole(mira, "request-reverted")
+    _rotated(mira, ines)
+    _access(mira)
+
+
+def _rotated(mira: Page, ines: Page) -> None:
+    """A secret, from one version to the next, with its proof."""
+    mira.goto("/services/checkout-api?on=production")
+    mira.locator(".ad-pairs li", has_text="secret/payments/checkout-api/session").get_by_role(
+        "link", name="Rotate"
+    ).click()
+    mira.locator("#plan .ad-diff", has_text="version: 2").wait_for()
+    mira.get_by_label("Reason").fill("Ninety days are over.")
+    mira.get_by_role("button", name=re.compile("Ask for approval")).click()
+    mira.wait_for_url(re.compile(r"/requests/\d+$"))
+    ines.goto(mira.url)
+    ines.get_by_role("button", name=re.compile("^Approve")).click()
+    ines.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=120_000)
+    _whole(ines, "request-rotated")
+
+
+def _access(mira: Page) -> None:
+    """Access for a while, and what one has."""
+    mira.goto("/services/checkout-api?on=staging")
+    mira.get_by_role("link", name=re.compile("^Get access")).first.click()
+    mira.locator("#plan .ad-diff", has_text="afterdeck-view-logs").first.wait_for()
+    mira.get_by_label("Reason").fill("Why do the search tests fail?")
+    mira.get_by_role("button", name=re.compile("Get access now")).click()
+    mira.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=60_000)
+    _whole(mira, "request-access")
+    mira.goto("/services/checkout-api/rollback-workload")
+    mira.get_by_role("link", name="staging").click()
+    mira.locator("#plan .ad-diff").first.wait_for()
+    _whole(mira, "roll-back")
 
 
 def _whole(page: Page, name: str) -> None:
