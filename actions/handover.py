@@ -54,6 +54,8 @@ def hand_over(*, actor: Person, grant: Grant) -> Wrapped:
     _only_the_requester(actor, request)
     if objection := confirmation.objection(request):
         raise TooLate(f"{objection} No credential is made any more.")
+    if not has_credential(request):
+        raise CannotPlanNow("There is no credential to show: this access is for your own identity, and the cluster lets you in as yourself.")
     now = timezone.now()
     with transaction.atomic():
         locked = Grant.objects.select_for_update().get(pk=grant.pk)
@@ -97,6 +99,11 @@ def reveal(*, actor: Person, grant: Grant, token: str) -> Mapping[str, str]:
     with transaction.atomic():
         writer.record(Event("credential.revealed", actor_of(actor), "seen, once", lifecycle.about(grant)))
     return values
+
+
+def has_credential(request: Request) -> bool:
+    """Access for somebody's own identity has none: they are let in as they are."""
+    return stored_plan(request).granting.params.get("identity") != "own"
 
 
 def _only_the_requester(actor: Person, request: Request) -> None:

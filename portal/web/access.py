@@ -17,10 +17,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from actions import granted, handover, queries
-from actions.admission import stored_plan
 from actions.errors import Refused
-from actions.handover import Wrapped
-from actions.models import Grant, Request
+from actions.handover import Wrapped, has_credential
+from actions.models import Grant
 from inventory import queries as inventory
 from inventory.models import Person
 
@@ -81,13 +80,8 @@ def _row(grant: Grant, person: Person, now: datetime, owned: Container[int]) -> 
         mine=mine,
         may_end=grant.state == "active" and (mine or person.is_superuser or asked.service_id in owned),
         longer=address_of(asked.action, row, again=asked.pk) if offered and row is not None else "",
-        gives_credential=mine and grant.kind == Grant.Kind.ACCESS and _has_credential(asked),
+        gives_credential=mine and grant.kind == Grant.Kind.ACCESS and has_credential(asked),
     )
-
-
-def _has_credential(asked: Request) -> bool:
-    """Access for somebody's own identity has none: they are let in as they are."""
-    return stored_plan(asked).granting.params.get("identity") != "own"
 
 
 def _state(grant: Grant, now: datetime) -> tuple[str, str]:

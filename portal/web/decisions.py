@@ -9,6 +9,7 @@ from datetime import datetime
 
 from actions import services
 from actions.errors import TooLate
+from actions.handover import has_credential
 from actions.models import Execution, Request
 from actions.protocol import Plan
 from actions.states import ACTIVE, ExecutionState, RequestState
@@ -38,7 +39,7 @@ class Deck:
     may_resolve: bool = False
     may_start: bool = False
     may_supply: bool = False
-    mine: bool = False
+    gives_credential: bool = False
     may_end: bool = False
     longer: str = ""
     cancelling: str = ""
@@ -61,7 +62,8 @@ def deck_for(person: Person, request: Request, votes: Sequence[Vote], plan: Plan
         return deck
     mine = person.identity == request.requester.identity
     may_end = mine or person.is_superuser or inventory.is_owner(person, request.service)
-    return replace(deck, mine=mine, may_end=may_end, longer=_again(person, request) if mine else "")
+    gives = mine and has_credential(request)
+    return replace(deck, gives_credential=gives, may_end=may_end, longer=_again(person, request) if mine else "")
 
 
 def _deck(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:

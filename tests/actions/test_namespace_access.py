@@ -170,6 +170,7 @@ def test_a_role_is_bound_to_the_persons_own_identity_and_taken_again(
     assert namespace.kubectl(*asked).strip() == "yes"
     with pytest.raises(CannotPlanNow, match="your own identity"):
         handover.hand_over(actor=people.mira, grant=grant)
+    assert "credential.handed_over" not in verbs(grant.request)
     assert time_is_over(grant).state == ExecutionState.SUCCEEDED
     with pytest.raises(AssertionError):
         namespace.kubectl(*asked)
