@@ -55,7 +55,9 @@ def hand_over(*, actor: Person, grant: Grant) -> Wrapped:
     if objection := confirmation.objection(request):
         raise TooLate(f"{objection} No credential is made any more.")
     if not has_credential(request):
-        raise CannotPlanNow("There is no credential to show: this access is for your own identity, and the cluster lets you in as yourself.")
+        raise CannotPlanNow(
+            "There is no credential to show: this access is for your own identity, and the cluster lets you in as yourself."
+        )
     now = timezone.now()
     with transaction.atomic():
         locked = Grant.objects.select_for_update().get(pk=grant.pk)
