@@ -14,6 +14,7 @@ from actions.registry import action_named, all_actions
 from tests.browser import axe
 from tests.browser.conftest import SignIn
 from tests.browser.test_journeys import ask, expect_state
+from tests.cluster import eventually
 
 PLAN = 30_000  # milliseconds; the machine is busy
 DIGEST = f"registry.example.com/payments/checkout-api@sha256:{'4f' * 32}"
@@ -74,12 +75,21 @@ def test_every_action_that_people_are_offered_has_its_form_here() -> None:
     assert {form.action for form in FORMS} | set(ELSEWHERE) >= {each.id for each in all_actions() if each.listed}
 
 
+def there(link: Locator) -> bool:
+    """Whether the page has it, after asking for the page again if not."""
+    if not link.count():
+        link.page.reload()
+    return link.count() > 0
+
+
 def opened(page: Page, form: Form) -> Locator:
     """Follow the way a person takes, and return the plan."""
     title = action_named(form.action).title
     page.goto(f"/services/{form.on}")
     if form.secret:
-        page.locator(".ad-pairs li", has_text=form.secret).get_by_role("link", name=title, exact=True).click()
+        link = page.locator(".ad-pairs li", has_text=form.secret).get_by_role("link", name=title, exact=True)
+        eventually(lambda: there(link), seconds=90)  # whose it is may be known at the second look only
+        link.click()
     else:
         more = page.locator(".ad-more-acts > summary")
         if more.count():
