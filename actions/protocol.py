@@ -163,6 +163,10 @@ class World:
             raise LookupError("There is no run while planning.")
         return self.run
 
+    def refuse_while_planning(self) -> None:
+        """For a step that may have nothing to write and so would not ask for its run. Raises `LookupError`."""
+        _ = self.current_run
+
 
 @dataclass(frozen=True)
 class Ending:

@@ -92,7 +92,7 @@ class ActionContract:
 
     @pytest.fixture
     def subject(self) -> Subject:
-        raise NotImplementedError
+        pytest.fail(f"{type(self).__name__} has no fixture `subject` of its own, so there is nothing to test.")
 
     def effects_of(self, plan: Plan) -> int:
         """How many writes the steps of a plan are, as `Subject.effects` counts. Override it where a step only looks, or writes twice."""

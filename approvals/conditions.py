@@ -7,12 +7,15 @@ the whole condition are looked at here, however it is nested, and it is tried on
 import dataclasses
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import celpy
 from celpy.celtypes import BoolType, TimestampType, Value
 
 from .facts import ActionFacts, ActorFacts, ContextFacts, EnvironmentFacts, Facts, PlanFacts, TargetFacts
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MAX_LENGTH = 1000
 MAX_NESTING = 20
@@ -74,8 +77,8 @@ def _cel(fact: Any) -> Value:
     return TimestampType(fact) if isinstance(fact, datetime) else celpy.json_to_cel(_plain(fact))
 
 
-def _plain(section: object) -> dict[str, Any]:
-    fields = dataclasses.asdict(section)  # type: ignore[call-overload]  # every section is a dataclass
+def _plain(section: "DataclassInstance") -> dict[str, Any]:
+    fields = dataclasses.asdict(section)
     return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
 
 

@@ -130,7 +130,7 @@ class DrainNode(Action[DrainParams]):
 
     def _evict(self, plan: Plan, world: World) -> Mapping[str, str | int]:
         """One pass over what is still there. Who that is is read each time, so a pass that was cut off needs no memory."""
-        world.current_run  # noqa: B018  # raises while planning: nothing may be done then
+        world.refuse_while_planning()
         if read_before_write(plan.target, world).schedulable:
             raise StepFailed("Somebody let the node take pods again while it was being drained.")
         pods = sorted_out(world.cluster.nodes.pods(plan.target.ref.name))

@@ -59,7 +59,7 @@ class EndDatabaseAccess(Action[EndDatabaseAccessParams]):
         )  # fmt: skip
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        _ = world.current_run
+        world.refuse_while_planning()
         access, lease, accessor = world.vault.access, plan.params["lease"], plan.params["accessor"]
         if step.verb == "revoke" and lease and access.has_lease(lease):
             world.hold()

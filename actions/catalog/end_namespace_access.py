@@ -63,7 +63,7 @@ class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
         """Takes what was planned and nothing else; what is gone by now was ended by somebody else, and that is as good."""
-        _ = world.current_run
+        world.refuse_while_planning()
         access, namespace, name = world.cluster.access, plan.target.ref.namespace, name_of(plan.params["mark"])
         there = access.binding(namespace, name) if step.verb == "unbind" else access.account(namespace, name)
         if there is not None:

@@ -55,7 +55,7 @@ class EndVaultAccess(Action[EndVaultAccessParams]):
         )  # fmt: skip
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        _ = world.current_run
+        world.refuse_while_planning()
         accessor = plan.params["accessor"]
         if not accessor or world.vault.access.expires_at(accessor) is None:
             return {"token": "ended already" if accessor else "never fetched"}

@@ -108,7 +108,7 @@ class GetDatabaseAccess(Action[DatabaseAccessParams]):
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
         """Nothing is made before somebody is there to take it."""
-        _ = world.current_run
+        world.refuse_while_planning()
         if step.verb == "close":
             return {"given": "nothing"}
         _role_now(plan, world)

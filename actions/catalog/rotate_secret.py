@@ -254,7 +254,7 @@ class RotateSecret(Action[RotateParams]):
         return "value" if plan.params.get("source") == "supply" and plan.target.ref.kind == "kv2" else ""
 
     def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        world.current_run  # noqa: B018  (raises while planning)
+        world.refuse_while_planning()
         return APPLY[step.verb](step, plan, world)
 
     def verify(self, plan: Plan, world: World) -> Verdict:
