@@ -4,9 +4,9 @@ The login is made when the person asks for it and kept nowhere. It is a lease be
 database itself ends it too where the role says `VALID UNTIL`. At the end the vault drops the user and ends its sessions.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from connectors.errors import Missing
 from connectors.vault.access import DATABASE_POLICY, DynamicRoleSeen
@@ -22,25 +22,22 @@ from ..access import (
     refuse_longer,
 )
 from ..protocol import (
-    Action,
     CannotPlan,
     Change,
     Drifted,
-    Ending,
     HandOver,
     Impact,
     Line,
-    Outcome,
     Params,
     Plan,
     Risk,
     Step,
     Target,
     TargetKind,
-    Verdict,
     World,
 )
 from ..registry import register
+from ..vault_access import VaultAccess, refused_when_drifted, seconds_until
 
 
 class DatabaseAccessParams(Params):
@@ -50,10 +47,11 @@ class DatabaseAccessParams(Params):
 
 
 @register
-class GetDatabaseAccess(Action[DatabaseAccessParams]):
+class GetDatabaseAccess(VaultAccess[DatabaseAccessParams]):
     id, title, icon, risk = "get-database-access", "Get access", "key", Risk.MEDIUM
     preposition = "to"
-    target, kinds, gives_access = TargetKind.SECRET, ("dynamic-role",), True
+    target, kinds = TargetKind.SECRET, ("dynamic-role",)
+    agreed_on, fetched, ended_by = "role", "login", "end-database-access"
     params = DatabaseAccessParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
@@ -103,39 +101,23 @@ class GetDatabaseAccess(Action[DatabaseAccessParams]):
             ),
         )  # fmt: skip
 
-    def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
-        return "start"
-
-    def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        """Nothing is made before somebody is there to take it."""
-        world.refuse_while_planning()
-        if step.verb == "close":
-            return {"given": "nothing"}
-        _role_now(plan, world)
-        return {"role": str(plan.preconditions["role"])}
-
-    def verify(self, plan: Plan, world: World) -> Verdict:
+    def look_again(self, plan: Plan, world: World) -> DynamicRoleSeen:
+        """Raises `Drifted` when it is no longer the one that was agreed to."""
         try:
-            _role_now(plan, world)
-        except Drifted as drift:
-            return Verdict(Outcome.FAILED, str(drift))
-        return Verdict(Outcome.OK, "The login can be fetched.")
-
-    def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        return Verdict(Outcome.OK, "Nothing was given.")
-
-    def ending(self, plan: Plan, others: Sequence[Plan]) -> Ending:
-        return Ending("end-database-access", {})
+            role = world.vault.access.dynamic_role(plan.target.ref.namespace, plan.target.ref.name)
+        except Missing as gone:
+            raise Drifted(f"The role {plan.target.ref.name} is gone. Nothing was given.") from gone
+        if role.version != plan.preconditions["role"]:
+            raise Drifted(f"The role {plan.target.ref.name} is no longer what was agreed to. Nothing was given.")
+        return role
 
     def hand_over(self, plan: Plan, handle: Mapping[str, str | int], ends_at: datetime, world: World) -> HandOver:
         """A user for what is left of the time."""
         access, target = world.vault.access, plan.target
-        try:
-            role = _role_now(plan, world)
-        except Drifted as drift:
-            raise CannotPlan(str(drift)) from drift
+        with refused_when_drifted():
+            role = self.look_again(plan, world)
         self.revoke(plan, handle, world)
-        seconds = max(1, int((ends_at - datetime.now(UTC)).total_seconds()))
+        seconds = seconds_until(ends_at)
         opened = access.open(DATABASE_POLICY, seconds, person=world.person.user, mark=str(handle["mark"]))
         login = access.login(opened, target.ref.namespace, target.ref.name, seconds)
         at = world.vault.database_of(target.ref.namespace, role.connection)
@@ -146,19 +128,7 @@ class GetDatabaseAccess(Action[DatabaseAccessParams]):
     def revoke(self, plan: Plan, handle: Mapping[str, str | int], world: World) -> None:
         if lease := handle.get("lease"):
             world.vault.access.end_login(str(lease))
-        if accessor := handle.get("accessor"):
-            world.vault.access.close(str(accessor))
-
-
-def _role_now(plan: Plan, world: World) -> DynamicRoleSeen:
-    """Raises `Drifted` when it is no longer the one that was agreed to."""
-    try:
-        role = world.vault.access.dynamic_role(plan.target.ref.namespace, plan.target.ref.name)
-    except Missing as gone:
-        raise Drifted(f"The role {plan.target.ref.name} is gone. Nothing was given.") from gone
-    if role.version != plan.preconditions["role"]:
-        raise Drifted(f"The role {plan.target.ref.name} is no longer what was agreed to. Nothing was given.")
-    return role
+        super().revoke(plan, handle, world)
 
 
 def _how_it_ends(role: DynamicRoleSeen) -> str:

@@ -5,8 +5,8 @@ and kept nowhere; its accessor, which can end it and not use it, is. `explicit_m
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
 from pydantic import Field
 
@@ -24,26 +24,23 @@ from ..access import (
     refuse_longer,
 )
 from ..protocol import (
-    Action,
     CannotPlan,
     Change,
     Drifted,
-    Ending,
     HandOver,
     Impact,
     Line,
     Option,
-    Outcome,
     Params,
     Plan,
     Risk,
     Step,
     Target,
     TargetKind,
-    Verdict,
     World,
 )
 from ..registry import register
+from ..vault_access import VaultAccess, refused_when_drifted, seconds_until
 
 
 class VaultAccessParams(Params):
@@ -52,10 +49,11 @@ class VaultAccessParams(Params):
 
 
 @register
-class GetVaultAccess(Action[VaultAccessParams]):
+class GetVaultAccess(VaultAccess[VaultAccessParams]):
     id, title, icon, risk = "get-vault-access", "Get access", "key", Risk.MEDIUM
     preposition = "to"
-    target, kinds, gives_access = TargetKind.SECRET, ("kv2",), True
+    target, kinds = TargetKind.SECRET, ("kv2",)
+    agreed_on, fetched, ended_by = "policy", "token", "end-vault-access"
     params = VaultAccessParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
@@ -110,40 +108,23 @@ class GetVaultAccess(Action[VaultAccessParams]):
             ),
         )  # fmt: skip
 
-    def waits_for(self, plan: Plan) -> Literal["", "start", "value"]:
-        return "start"
-
-    def apply(self, step: Step, plan: Plan, world: World) -> Mapping[str, str | int]:
-        """Nothing is made before somebody is there to take it."""
-        world.refuse_while_planning()
-        if step.verb == "close":
-            return {"given": "nothing"}
-        _policy_now(plan, world)
-        return {"policy": str(plan.preconditions["policy"])}
-
-    def verify(self, plan: Plan, world: World) -> Verdict:
+    def look_again(self, plan: Plan, world: World) -> PolicySeen:
+        """Raises `Drifted` when it is no longer the one that was agreed to."""
         try:
-            _policy_now(plan, world)
-        except Drifted as drift:
-            return Verdict(Outcome.FAILED, str(drift))
-        return Verdict(Outcome.OK, "The token can be fetched.")
-
-    def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        return Verdict(Outcome.OK, "Nothing was given.")
-
-    def ending(self, plan: Plan, others: Sequence[Plan]) -> Ending:
-        return Ending("end-vault-access", {})
+            policy = _policy(plan.target, plan.params["policy"], world)
+        except CannotPlan as refusal:
+            raise Drifted(f"{refusal} Nothing was given.") from refusal
+        if policy.version != plan.preconditions["policy"]:
+            raise Drifted(f"The policy {policy.name} allows something else than what was agreed to. Nothing was given.")
+        return policy
 
     def hand_over(self, plan: Plan, handle: Mapping[str, str | int], ends_at: datetime, world: World) -> HandOver:
         """A token for what is left of the time, and the vault's word that it can do what was agreed."""
         access, policy = world.vault.access, plan.params["policy"]
-        try:
-            _policy_now(plan, world)
-        except Drifted as drift:
-            raise CannotPlan(str(drift)) from drift
+        with refused_when_drifted():
+            self.look_again(plan, world)
         self.revoke(plan, handle, world)
-        seconds = max(1, int((ends_at - datetime.now(UTC)).total_seconds()))
-        opened = access.open(policy, seconds, person=world.person.user, mark=str(handle["mark"]))
+        opened = access.open(policy, seconds_until(ends_at), person=world.person.user, mark=str(handle["mark"]))
         may = access.may(opened.accessor, f"{plan.target.ref.namespace}/data/{plan.target.ref.name}")
         if may <= {"deny"}:
             access.close(opened.accessor)
@@ -157,10 +138,6 @@ class GetVaultAccess(Action[VaultAccessParams]):
             "expires": opened.expires_at.isoformat(timespec="seconds"),
         }
         return HandOver("vault-token", value, kept)
-
-    def revoke(self, plan: Plan, handle: Mapping[str, str | int], world: World) -> None:
-        if accessor := handle.get("accessor"):
-            world.vault.access.close(str(accessor))
 
 
 def _choices(target: Target, world: World) -> list[PolicySeen]:
@@ -181,17 +158,6 @@ def _policy(target: Target, name: str, world: World) -> PolicySeen:
         raise CannotPlan(
             f"The policy {name} must not be given for a while: {policy.unfit} An administrator has to mend it."
         )
-    return policy
-
-
-def _policy_now(plan: Plan, world: World) -> PolicySeen:
-    """Raises `Drifted` when it is no longer the one that was agreed to."""
-    try:
-        policy = _policy(plan.target, plan.params["policy"], world)
-    except CannotPlan as refusal:
-        raise Drifted(f"{refusal} Nothing was given.") from refusal
-    if policy.version != plan.preconditions["policy"]:
-        raise Drifted(f"The policy {policy.name} allows something else than what was agreed to. Nothing was given.")
     return policy
 
 
