@@ -48,6 +48,8 @@ class Panel:
     title: str = ""
     problem: str = ""
     status: int = 200
+    state: str = "failed"
+    """How a problem looks: what is not filled in yet is no failure."""
     whole: bool = False
     """Set when the form itself could not be filled in, so that trying again means the whole page."""
     then: Ruling | None = None
@@ -164,9 +166,10 @@ def _form(
             panel = _wrong_values(goal, bad)
     values = {**now, **{name: {} for name in fields.has_inside(goal.action.params)}, **draft.shown}
     inside = () if goal.undo_of else fields.inner_fields(_inner(person, goal, values), values, wrong)
+    nothing_to_choose = trouble and not any(draft.shown.values())
     shown = (
         ()
-        if goal.undo_of
+        if goal.undo_of or nothing_to_choose
         else fields.fields_of(goal.action.params, values=values, now=now, problems=wrong, options=options)
     )
     context = {

@@ -36,7 +36,8 @@ GROUPS = (
 ONCE_A_NAMESPACE = "get-namespace-access"
 MOST_ROWS = 12
 TOO_FEW = Panel(
-    title="Choose two or more", problem="Tick what is to be done together. One change alone has a form of its own.", status=422
+    title="Choose two or more", problem="Tick what is to be done together. One change alone has a form of its own.", status=422,
+    state="queued",
 )  # fmt: skip
 
 
