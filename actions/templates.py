@@ -5,9 +5,11 @@ does not come up, whatever its template says by then, so such pods are evicted. 
 it is needed most; then "as before" is good enough for the way back.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -15,9 +17,11 @@ from connectors.errors import Transient
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
 from connectors.kubernetes.claims import Claim, Claimed
 
-from .plans import Impact, Plan, Step, Target
+from .owners import ownership, self_heals
+from .plans import Change, Impact, Plan, Step, Target
 from .protocol import CannotPlan, Drifted, Outcome, Verdict, World
 from .workloads import (
+    changed_lines,
     evict_stuck,
     read_before_write,
     read_target,
@@ -81,6 +85,60 @@ def chosen(number: int, current: RevisionSeen, others: Sequence[RevisionSeen]) -
             f"Kept are {kept}."
         )
     return found
+
+
+def template_plan(
+    action: str,
+    target: Target,
+    seen: WorkloadSeen,
+    dry: WorkloadSeen,
+    world: World,
+    *,
+    what: str,
+    params: Mapping[str, Any],
+    summary: str,
+    forth: Step,
+    back: Step,
+    undo: Mapping[str, Any] | None,
+    eject: tuple[str, ...],
+    impact: tuple[Impact, ...],
+    preconditions: Mapping[str, str] | None = None,
+    undo_action: str = "",
+    irreversible: tuple[str, ...] = (),
+    numbers: Mapping[str, int | float] | None = None,
+    claims: Sequence[Claim] | None = None,
+) -> Plan:
+    """The plan that puts the template of a dry run in place of the one that was seen.
+
+    `what`: "the image", of what its owner decides about. `forth` and `back` are told here what they make. `undo` is none where the
+    cluster forgets what there was. `claims`: of an action that can take fields over, those that it takes.
+    """
+    changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
+    takes_over = {} if claims is None else {"takes_over": sum(claim.declared for claim in claims)}
+    return Plan(
+        action=action,
+        target=target,
+        params=params,
+        summary=summary,
+        preconditions={"template": seen.template_hash, **(preconditions or {})},
+        changes=changes,
+        steps=(_making(forth, dry), *unstick("evict", seen, when=unsettled(seen))),
+        revert=(_making(back, seen), *unstick("evict-back", seen, when=True)),
+        no_revert="",
+        undo=undo,
+        undo_action="" if undo is None else undo_action,
+        no_undo=FORGETS if undo is None else "",
+        irreversible=(*irreversible, IN_FLIGHT),
+        eject=eject,
+        soak_seconds=world.soak_seconds,
+        deadline_seconds=DEADLINE_SECONDS,
+        numbers={**rollout_numbers(seen), **(numbers or {}), "self_heals": self_heals(seen.owner, changes), **takes_over},
+        impact=(*impact, *taken(claims or ()), *ownership(seen.owner, what, changes), *memory(seen), *health(seen)),
+    )  # fmt: skip
+
+
+def _making(step: Step, template: WorkloadSeen) -> Step:
+    return replace(step, args={**step.args, "becomes": template.template_hash})
 
 
 def unstick(id: str, seen: WorkloadSeen, *, when: bool) -> tuple[Step, ...]:
@@ -188,11 +246,15 @@ def owned_by_somebody(claims: Sequence[Claim]) -> str:
     return f"{', '.join(said)}{more}, by server-side apply."
 
 
-def refuse_owned(refusal: Claimed) -> CannotPlan:
-    """To be raised where somebody asks for what is somebody else's without saying so."""
-    return CannotPlan(
-        f"{owned_by_somebody(refusal.claims)} Change it where that is declared; or, if it cannot wait, say so with “Take it over”."
-    )
+@contextmanager
+def refused_when_owned() -> Iterator[None]:
+    """Around a dry run of what may be somebody else's. Raises `CannotPlan` when it is, and nobody said to take it over."""
+    try:
+        yield
+    except Claimed as refusal:
+        raise CannotPlan(
+            f"{owned_by_somebody(refusal.claims)} Change it where that is declared; or, if it cannot wait, say so with “Take it over”."
+        ) from refusal
 
 
 def taken(claims: Sequence[Claim]) -> tuple[Impact, ...]:

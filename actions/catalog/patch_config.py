@@ -42,7 +42,7 @@ from ..templates import (
     IN_FLIGHT,
     TakeOver,
     owned_by_somebody,
-    refuse_owned,
+    refused_when_owned,
     rollout_numbers,
     taken,
     unstick,
@@ -120,10 +120,8 @@ class PatchConfig(Action[PatchConfigParams]):
         path = f"data.{key}"
         lines = changed_lines(path, old, new)
         refuse_credentials(key, back.find, back.replace, *(f"{line.before}\n{line.after}" for line in lines))
-        try:
+        with refused_when_owned():
             applied = self._write(world, config, key, new, execution="plan", take_over=params.take_over, dry_run=True)
-        except Claimed as refusal:
-            raise refuse_owned(refusal) from refusal
         of_config = Change(str(config.ref), lines)
         restart = _restart(target, seen, world) if params.restart else None
         args = {"config": name, "uid": config.ref.uid, "key": key}

@@ -12,14 +12,11 @@ from pydantic import Field, model_validator
 
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
 from connectors.kubernetes.applying import Applied
-from connectors.kubernetes.claims import Claimed
 
-from ..owners import ownership, self_heals
 from ..proofs import digest, repository
 from ..protocol import (
     Action,
     CannotPlan,
-    Change,
     Impact,
     Option,
     Params,
@@ -33,26 +30,18 @@ from ..protocol import (
 )
 from ..registry import register
 from ..templates import (
-    DEADLINE_SECONDS,
-    FORGETS,
-    IN_FLIGHT,
     AsInRevision,
     TakeOver,
     back_in_place,
     chosen,
-    health,
     history,
     in_place,
-    memory,
     pods_of,
     put_in_place,
-    refuse_owned,
-    rollout_numbers,
-    taken,
-    unsettled,
-    unstick,
+    refused_when_owned,
+    template_plan,
 )
-from ..workloads import availability, changed_lines, kubectl
+from ..workloads import availability, kubectl
 
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]*@sha256:[0-9a-f]{64}")
 
@@ -108,53 +97,32 @@ class PatchImage(Action[PatchImageParams]):
                 f"{container} runs {repository(before)}, and this is {repository(image)}. If that is meant, say so with “Yes, from another "
                 "repository”."
             )
-        try:
+        with refused_when_owned():
             dry = self._write(world, seen, container, image, execution="plan", take_over=params.take_over, dry_run=True)
-        except Claimed as refusal:
-            raise refuse_owned(refusal) from refusal
-        changes = (Change(target.label, changed_lines(seen.fields, dry.seen.fields)),)
-        forth = {"container": container, "image": image, "becomes": dry.seen.template_hash}
-        back = {"container": container, "image": before, "becomes": seen.template_hash}
-        return Plan(
-            action=self.id,
-            target=target,
+        forth, back = ({"container": container, "image": each} for each in (image, before))
+        return template_plan(
+            self.id,
+            target,
+            seen,
+            dry.seen,
+            world,
+            what="the image",
             params={
                 "container": container, "other_repository": params.other_repository, "take_over": params.take_over,
                 **({"image": image} if params.as_in_revision is None else {"as_in_revision": params.as_in_revision}),
             },
             summary=f"Patch image of {target.ref.name}, {container} to {short(image)}",
-            preconditions={"template": seen.template_hash},
-            changes=changes,
-            steps=(
-                Step("patch", f"Set the image of {container} to {short(image)}", "image", forth),
-                *unstick("evict", seen, when=unsettled(seen)),
-            ),
-            revert=(
-                Step("patch-back", f"Set the image of {container} to {short(before)} again", "image", back),
-                *unstick("evict-back", seen, when=True),
-            ),
-            no_revert="",
+            forth=Step("patch", f"Set the image of {container} to {short(image)}", "image", forth),
+            back=Step("patch-back", f"Set the image of {container} to {short(before)} again", "image", back),
             undo={"container": container, "as_in_revision": current.number} if seen.revision_history_limit else None,
-            no_undo="" if seen.revision_history_limit else FORGETS,
-            irreversible=(
-                "What the new version changes outside its pods, such as a database's schema, stays as it is.",
-                IN_FLIGHT,
-            ),
+            irreversible=("What the new version changes outside its pods, such as a database's schema, stays as it is.",),
             eject=(kubectl(target, "set image", f"{target.ref.kind.lower()}/{target.ref.name}", f"{container}={image}"),),
-            soak_seconds=world.soak_seconds,
-            deadline_seconds=DEADLINE_SECONDS,
-            numbers={
-                **rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes), "other_repository": int(elsewhere),
-                "takes_over": sum(claim.declared for claim in dry.taken_from),
-            },
+            numbers={"other_repository": int(elsewhere)},
+            claims=dry.taken_from,
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 field, {pods_of(seen)}", "All of them are replaced by new ones with this image."),
                 *_origin(image, before, elsewhere=elsewhere),
-                *taken(dry.taken_from),
-                *ownership(seen.owner, "the image", changes),
-                *memory(seen),
-                *health(seen),
             ),
         )  # fmt: skip
 

@@ -12,15 +12,12 @@ from pydantic import Field, model_validator
 
 from connectors.kubernetes import RevisionSeen, WorkloadSeen
 from connectors.kubernetes.applying import Applied
-from connectors.kubernetes.claims import Claimed
 from connectors.kubernetes.template import VariableSeen, variables
 
 from ..credentials import names_a_credential, refuse_credentials
-from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     CannotPlan,
-    Change,
     Drifted,
     Impact,
     Option,
@@ -35,26 +32,18 @@ from ..protocol import (
 )
 from ..registry import register
 from ..templates import (
-    DEADLINE_SECONDS,
-    FORGETS,
-    IN_FLIGHT,
     AsInRevision,
     TakeOver,
     back_in_place,
     chosen,
-    health,
     history,
     in_place,
-    memory,
     pods_of,
     put_in_place,
-    refuse_owned,
-    rollout_numbers,
-    taken,
-    unsettled,
-    unstick,
+    refused_when_owned,
+    template_plan,
 )
-from ..workloads import availability, changed_lines, kubectl
+from ..workloads import availability, kubectl
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 SHOWN = 60
@@ -99,59 +88,40 @@ class PatchVariable(Action[PatchVariableParams]):
         _refuse(params, seen, current)
         revision = None if params.as_in_revision is None else chosen(params.as_in_revision, current, others)
         value = params.value if revision is None else _plain(revision, container, name)
-        try:
+        with refused_when_owned():
             dry = self._write(
                 world, seen, container, name, value, execution="plan", take_over=params.take_over, dry_run=True
             )
-        except Claimed as refusal:
-            raise refuse_owned(refusal) from refusal
         if dry.seen.template_hash == seen.template_hash:
             raise CannotPlan(
                 f"{name} would stay as it is: somebody else declares it too. Change it there."
                 if value is None
                 else f"{name} has this value already. Give another one."
             )
-        changes = (Change(target.label, changed_lines(seen.fields, dry.seen.fields)),)
         given = {"value": value} if revision is None else {"as in": revision.template_hash}
         what = f"to “{_cut(value or '')}”" if revision is None else f"as in revision {revision.number}"
-        forth = {"container": container, "name": name, **given, "becomes": dry.seen.template_hash}
-        back = {"container": container, "name": name, "as in": seen.template_hash, "becomes": seen.template_hash}
-        return Plan(
-            action=self.id,
-            target=target,
+        forth = {"container": container, "name": name, **given}
+        back = {"container": container, "name": name, "as in": seen.template_hash}
+        return template_plan(
+            self.id,
+            target,
+            seen,
+            dry.seen,
+            world,
+            what="the variable",
             params={
                 "container": container, "name": name, "take_over": params.take_over,
                 **({"value": value} if revision is None else {"as_in_revision": revision.number}),
             },
             summary=f"Patch variable of {target.ref.name}, {name} {what}",
-            preconditions={"template": seen.template_hash},
-            changes=changes,
-            steps=(
-                Step("patch", f"Set {name} of {container} {what}", "variable", forth),
-                *unstick("evict", seen, when=unsettled(seen)),
-            ),
-            revert=(
-                Step("patch-back", f"Put {name} of {container} back as it was", "variable", back),
-                *unstick("evict-back", seen, when=True),
-            ),
-            no_revert="",
+            forth=Step("patch", f"Set {name} of {container} {what}", "variable", forth),
+            back=Step("patch-back", f"Put {name} of {container} back as it was", "variable", back),
             undo={"container": container, "name": name, "as_in_revision": current.number} if seen.revision_history_limit else None,
-            no_undo="" if seen.revision_history_limit else FORGETS,
-            irreversible=(IN_FLIGHT,),
             eject=(_eject(target, current, container, name, value, hidden=revision is not None),),
-            soak_seconds=world.soak_seconds,
-            deadline_seconds=DEADLINE_SECONDS,
-            numbers={
-                **rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes),
-                "takes_over": sum(claim.declared for claim in dry.taken_from),
-            },
+            claims=dry.taken_from,
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 field, {pods_of(seen)}", "A process reads its environment when it starts, so all are replaced."),
-                *taken(dry.taken_from),
-                *ownership(seen.owner, "the variable", changes),
-                *memory(seen),
-                *health(seen),
             ),
         )  # fmt: skip
 

@@ -13,33 +13,23 @@ from pydantic import Field
 from connectors.errors import Missing
 from connectors.kubernetes import WorkloadSeen
 from connectors.kubernetes.applying import Applied
-from connectors.kubernetes.claims import Claimed
 from inventory.models import Workload
 
 from ..origins import Origin, before, seen_good, workload_of
-from ..owners import ownership, self_heals
 from ..proofs import digest, proof, repository
-from ..protocol import Action, CannotPlan, Change, Impact, Params, Plan, Risk, Step, Target, TargetKind, Verdict, World
+from ..protocol import Action, CannotPlan, Impact, Params, Plan, Risk, Step, Target, TargetKind, Verdict, World
 from ..registry import register
 from ..templates import (
-    DEADLINE_SECONDS,
-    FORGETS,
-    IN_FLIGHT,
     TakeOver,
     back_in_place,
-    health,
     history,
     in_place,
-    memory,
     pods_of,
     put_in_place,
-    refuse_owned,
-    rollout_numbers,
-    taken,
-    unsettled,
-    unstick,
+    refused_when_owned,
+    template_plan,
 )
-from ..workloads import availability, changed_lines, kubectl
+from ..workloads import availability, kubectl
 from .patch_image import short
 
 IMAGE = "image of "
@@ -87,37 +77,26 @@ class PromoteImage(Action[PromoteImageParams]):
                 f"No run of ours has seen {_named(found.images)} run well in {there}. Restart it there, which verifies it; or, if it "
                 "cannot wait, say so with “Also unverified”."
             )
-        try:
+        with refused_when_owned():
             dry = self._write(world, seen, found.images, execution="plan", take_over=params.take_over, dry_run=True)
-        except Claimed as refusal:
-            raise refuse_owned(refusal) from refusal
         old = {each.name: each.image for each in seen.containers if each.name in found.images}
-        changes = (Change(target.label, changed_lines(seen.fields, dry.seen.fields)),)
         undo_action, undo = _undo(old, current.number)
         what = _named(found.images)
-        return Plan(
-            action=self.id,
-            target=target,
+        return template_plan(
+            self.id,
+            target,
+            seen,
+            dry.seen,
+            world,
+            what="the image",
             params={"unverified": params.unverified, "take_over": params.take_over},
             summary=f"Promote {what} from {there} to {target.environment}",
-            preconditions={"template": seen.template_hash, "from": f"{found.workload} in {there}"},
-            changes=changes,
-            steps=(
-                Step("promote", f"Set the image to {what}", "images", _args(found.images, dry.seen.template_hash)),
-                *unstick("evict", seen, when=unsettled(seen)),
-            ),
-            revert=(
-                Step("promote-back", f"Set the image to {_named(old)} again", "images", _args(old, seen.template_hash)),
-                *unstick("evict-back", seen, when=True),
-            ),
-            no_revert="",
+            preconditions={"from": f"{found.workload} in {there}"},
+            forth=Step("promote", f"Set the image to {what}", "images", _args(found.images)),
+            back=Step("promote-back", f"Set the image to {_named(old)} again", "images", _args(old)),
             undo=undo if seen.revision_history_limit else None,
-            no_undo="" if seen.revision_history_limit else FORGETS,
-            undo_action=undo_action if seen.revision_history_limit else "",
-            irreversible=(
-                "What the new version changes outside its pods, such as a database's schema, stays as it is.",
-                IN_FLIGHT,
-            ),
+            undo_action=undo_action,
+            irreversible=("What the new version changes outside its pods, such as a database's schema, stays as it is.",),
             eject=(
                 kubectl(
                     target,
@@ -126,20 +105,12 @@ class PromoteImage(Action[PromoteImageParams]):
                     *(f"{name}={image}" for name, image in sorted(found.images.items())),
                 ),
             ),
-            soak_seconds=world.soak_seconds,
-            deadline_seconds=DEADLINE_SECONDS,
-            numbers={
-                **rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes), "unverified": int(found.origin is None),
-                "takes_over": sum(claim.declared for claim in dry.taken_from),
-            },
+            numbers={"unverified": int(found.origin is None)},
+            claims=dry.taken_from,
             impact=(
                 _verified(found, there),
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"{_containers(len(found.images))}, {pods_of(seen)}", _blast(found)),
-                *taken(dry.taken_from),
-                *ownership(seen.owner, "the image", changes),
-                *memory(seen),
-                *health(seen),
             ),
         )  # fmt: skip
 
@@ -228,8 +199,8 @@ def _undo(old: Mapping[str, str], revision: int) -> tuple[str, dict[str, Any]]:
     return "rollback-workload", {"revision": revision}
 
 
-def _args(images: Mapping[str, str], becomes: str) -> dict[str, str]:
-    return {f"{IMAGE}{name}": image for name, image in sorted(images.items())} | {"becomes": becomes}
+def _args(images: Mapping[str, str]) -> dict[str, str]:
+    return {f"{IMAGE}{name}": image for name, image in sorted(images.items())}
 
 
 def _named(images: Mapping[str, str]) -> str:

@@ -20,7 +20,6 @@ from connectors.names import quantity
 
 from .. import inplace
 from ..inplace import NAMES, lines, same, text
-from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     CannotPlan,
@@ -40,21 +39,15 @@ from ..registry import register
 from ..sizes import Guards, counted, guards, percent
 from ..templates import (
     DEADLINE_SECONDS,
-    IN_FLIGHT,
     back_in_place,
-    health,
     in_place,
-    memory,
     pods_of,
     put_in_place,
-    rollout_numbers,
-    unsettled,
-    unstick,
+    template_plan,
 )
 from ..workloads import (
     autoscaler_text,
     availability,
-    changed_lines,
     kubectl,
     read_target,
     refuse_without_rollouts,
@@ -144,42 +137,26 @@ class ResizeContainers(Action[ResizeContainersParams]):
         dry = world.cluster.sizing.set_resources(
             seen.ref, as_=world.person, container=container, sizes=after, execution="plan", seen=seen.resource_version, dry_run=True
         )  # fmt: skip
-        changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
         guarded = guards(world, seen, seen.wanted, {container: after})
-        forth = {"container": container, **asdict(after), "becomes": dry.template_hash}
-        back = {"container": container, **asdict(before), "becomes": seen.template_hash}
-        return Plan(
-            action=self.id,
-            target=target,
+        forth, back = ({"container": container, **asdict(each)} for each in (after, before))
+        return template_plan(
+            self.id,
+            target,
+            seen,
+            dry,
+            world,
+            what="the sizes",
             params=_given(params),
             summary=f"Resize {container} of {target.ref.name} to {text(after)}",
-            preconditions={"template": seen.template_hash},
-            changes=changes,
-            steps=(
-                Step("resize", f"Set {text(after)}", "template", forth),
-                *unstick("evict", seen, when=unsettled(seen)),
-            ),
-            revert=(
-                Step("resize-back", f"Set {text(before)} again", "template", back),
-                *unstick("evict-back", seen, when=True),
-            ),
-            no_revert="",
+            forth=Step("resize", f"Set {text(after)}", "template", forth),
+            back=Step("resize-back", f"Set {text(before)} again", "template", back),
             undo={"container": container, **{name: value or NONE for name, value in asdict(before).items()}},
-            no_undo="",
-            irreversible=(IN_FLIGHT,),
             eject=(_eject(target, container, after),),
-            soak_seconds=world.soak_seconds,
-            deadline_seconds=DEADLINE_SECONDS,
-            numbers={
-                **rollout_numbers(seen), **_growth(before, after), **guarded.numbers, "self_heals": self_heals(seen.owner, changes),
-            },
+            numbers={**_growth(before, after), **guarded.numbers},
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 container, {pods_of(seen)}", "All of them are replaced by new ones of this size."),
                 *_shared_impact(world, seen, guarded),
-                *ownership(seen.owner, "the sizes", changes),
-                *memory(seen),
-                *health(seen),
             ),
         )  # fmt: skip
 

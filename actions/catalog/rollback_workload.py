@@ -16,11 +16,9 @@ from connectors.kubernetes import RevisionSeen, WorkloadSeen
 from connectors.kubernetes.fields import fields
 
 from ..origins import Origin, origins
-from ..owners import ownership, self_heals
 from ..protocol import (
     Action,
     CannotPlan,
-    Change,
     Drifted,
     Impact,
     Line,
@@ -37,18 +35,13 @@ from ..protocol import (
 from ..registry import register
 from ..states import ExecutionState
 from ..templates import (
-    DEADLINE_SECONDS,
-    FORGETS,
-    IN_FLIGHT,
     back_in_place,
     chosen,
-    health,
     history,
     in_place,
-    memory,
     pods_of,
     put_in_place,
-    rollout_numbers,
+    template_plan,
     unsettled,
     unstick,
 )
@@ -92,43 +85,27 @@ class RollbackWorkload(Action[RollbackParams]):
             seen.ref, as_=world.person, revision=revision, execution="plan", seen=seen.resource_version, dry_run=True
         )
         name, way = target.ref.name, f"revision {current.number} to {revision.number}"
-        forth = {"template": revision.template_hash, "becomes": dry.template_hash}
-        back = {"template": current.template_hash, "becomes": seen.template_hash}
-        changes = (Change(target.label, changed_lines(seen.fields, dry.fields)),)
-        return Plan(
-            action=self.id,
-            target=target,
+        forth, back = ({"template": each.template_hash} for each in (revision, current))
+        return template_plan(
+            self.id,
+            target,
+            seen,
+            dry,
+            world,
+            what="the roll back",
             params={"revision": revision.number},
             summary=f"Roll back {name}, {way}",
-            preconditions={"template": seen.template_hash, "revision": revision.template_hash},
-            changes=changes,
-            steps=(
-                Step("restore", f"Put the template of revision {revision.number} back", "restore", forth),
-                *unstick("evict", seen, when=unsettled(seen)),
-            ),
-            revert=(
-                Step("restore-back", f"Put the template of revision {current.number} back", "restore", back),
-                *unstick("evict-back", seen, when=True),
-            ),
-            no_revert="",
+            preconditions={"revision": revision.template_hash},
+            forth=Step("restore", f"Put the template of revision {revision.number} back", "restore", forth),
+            back=Step("restore-back", f"Put the template of revision {current.number} back", "restore", back),
             undo={"revision": current.number} if seen.revision_history_limit else None,
-            no_undo="" if seen.revision_history_limit else FORGETS,
-            irreversible=(
-                "What the newer version has changed outside its pods, such as a database's schema, stays as it is.",
-                IN_FLIGHT,
-            ),
+            irreversible=("What the newer version has changed outside its pods, such as a database's schema, stays as it is.",),
             eject=_eject(target, seen, current, revision),
-            soak_seconds=world.soak_seconds,
-            deadline_seconds=DEADLINE_SECONDS,
-            numbers={**rollout_numbers(seen), "self_heals": self_heals(seen.owner, changes)},
             impact=(
                 availability(seen, world.cluster.budgets_of(seen)),
                 Impact("Blast radius", f"1 object, {pods_of(seen)}", f"They go from {way}."),
                 *_provenance(target, revision),
                 *references,
-                *ownership(seen.owner, "the roll back", changes),
-                *memory(seen),
-                *health(seen),
             ),
         )  # fmt: skip
 
