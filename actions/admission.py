@@ -64,8 +64,9 @@ def admit(
         )  # fmt: skip
     request = Request.objects.create(
         action=seen.action.id,
-        service=targets.service_of(seen.row),
-        environment=targets.environment_of(seen.row),
+        # The end of a grant belongs where its start did, whoever the target belongs to by then, and if it is nobody.
+        service=ends.request.service if ends else targets.service_of(seen.row),
+        environment=ends.request.environment if ends else targets.environment_of(seen.row),
         **targets.column_of(seen.row),
         target_key=seen.plan.target.key,
         target_label=seen.plan.target.label,
@@ -108,7 +109,6 @@ def queue(request: Request, now: datetime) -> Execution:
     execution = Execution.objects.create(
         request=request,
         waits_for=waits_for,
-        target_key=request.target_key,
         stamp=now.isoformat(timespec="seconds"),
         run_after=now,
         queued_at=now,

@@ -22,7 +22,7 @@ from inventory.models import Service
 from . import journal, lifecycle
 from .admission import stored_plan
 from .claiming import worker_actor
-from .errors import BadParams, CannotPlanNow
+from .errors import BadParams, CannotPlanNow, NotFound
 from .models import Execution, JournalEntry, Request
 from .planning import make_plan, read_params, world_for
 from .protocol import Plan
@@ -62,7 +62,10 @@ def confirm(execution: Execution) -> Answer:
         return _stale(execution, f"Its values are not valid any more. {refusal}")
     if now.digest != request.digest:
         return _stale(execution, "What would happen is no longer what was agreed, so nothing was done.", now)
-    problem = _policy_turned(request, now)
+    try:
+        problem = _policy_turned(request, now)
+    except NotFound as gone:  # what it acts on belongs to nobody by now
+        problem = str(gone)
     if problem:
         return _stale(execution, problem)
     if not execution.journal.filter(phase=JournalEntry.Phase.CONFIRM, status=JournalEntry.Status.DONE).exists():

@@ -94,7 +94,7 @@ def _waiting(execution: Execution) -> bool:
     return True
 
 
-def _running(execution: Execution, supplied: Mapping[str, str] | None = None) -> bool:
+def _running(execution: Execution, supplied: Mapping[str, str] | None) -> bool:
     plan = stored_plan(execution.request)
     if execution.cancel_requested_by is not None:
         return _cancel(execution, plan)

@@ -32,6 +32,10 @@ def grants_visible_to(person: Person) -> QuerySet[Grant]:
     )
 
 
+def grant_for(person: Person, grant_id: int) -> Grant | None:
+    return grants_visible_to(person).filter(pk=grant_id).first() if 0 < grant_id < 2**63 else None
+
+
 def open_grants(person: Person, *, mine: bool, limit: int = 200) -> list[Grant]:
     """What has not ended, the next to end first."""
     whose = Q(request__requester=person)

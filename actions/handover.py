@@ -90,6 +90,8 @@ def reveal(*, actor: Person, grant: Grant, token: str) -> Mapping[str, str]:
     _only_the_requester(actor, request)
     if grant.state != GrantState.ACTIVE:
         raise TooLate("It has ended. Ask for a new one.")
+    with transaction.atomic():  # before it is opened: what cannot be recorded does not happen, and it opens only once
+        writer.record(Event("credential.revealed", actor_of(actor), "opened, to be seen once", lifecycle.about(grant)))
     try:
         values = _world(request, stored_plan(request).granting).vault.access.unwrap(token)
     except Missing as gone:
@@ -98,8 +100,6 @@ def reveal(*, actor: Person, grant: Grant, token: str) -> Mapping[str, str]:
         raise BadParams({"token": [odd.sentence]}) from odd
     except ConnectorError as problem:
         raise CannotPlanNow(problem.sentence, temporary=isinstance(problem, Transient)) from problem
-    with transaction.atomic():
-        writer.record(Event("credential.revealed", actor_of(actor), "seen, once", lifecycle.about(grant)))
     return values
 
 

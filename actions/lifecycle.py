@@ -17,7 +17,7 @@ from audit.redact import redact
 
 from . import bell
 from .models import Execution, Grant, Hold, Request
-from .states import ENDED, EXECUTION_MOVES, GRANT_MOVES, REQUEST_MOVES, ExecutionState, GrantState, Move
+from .states import EXECUTION_MOVES, GRANT_MOVES, HOLDS_TARGET, REQUEST_MOVES, ExecutionState, GrantState, Move
 
 Row = TypeVar("Row", Request, Execution, Grant)
 
@@ -77,7 +77,7 @@ def move(
         writer.record(
             Event(step.verb, actor, summary, about(row), {"from": str(before), "to": str(to), **(details or {})})
         )
-        if isinstance(row, Execution) and to in ENDED:
+        if isinstance(row, Execution) and to not in HOLDS_TARGET:
             Hold.objects.filter(execution=row).delete()
             _settle_grants(row, to, actor, summary)
         elif isinstance(row, Execution) and to == ExecutionState.NEEDS_HUMAN:
@@ -91,19 +91,14 @@ def move(
 def _settle_grants(run: Execution, to: str, actor: Actor, why: str) -> None:
     """What the end of a run means for a grant: it was taken back, or its end is done, or its end has to be tried again."""
     now = timezone.now()
-    if to != ExecutionState.SUCCEEDED:
-        for mine in Grant.objects.filter(request=run.request, state=GrantState.ACTIVE):
-            move(
-                mine,
-                to=GrantState.ENDED,
-                actor=actor,
-                summary="it was taken back",
-                changes={"ended_at": now, "cause": why},
-            )
-    if to != ExecutionState.SUCCEEDED:
-        _end_again(run, actor, why)
-    elif ended := Grant.objects.filter(endings=run.request).exclude(state=GrantState.ENDED).first():
-        move(ended, to=GrantState.ENDED, actor=actor, summary=why[:400], changes={"ended_at": now, "cause": ""})
+    if to == ExecutionState.SUCCEEDED:
+        if ended := Grant.objects.filter(endings=run.request).exclude(state=GrantState.ENDED).first():
+            move(ended, to=GrantState.ENDED, actor=actor, summary=why[:400], changes={"ended_at": now, "cause": ""})
+        return
+    for mine in Grant.objects.filter(request=run.request, state=GrantState.ACTIVE):
+        changes = {"ended_at": now, "cause": why}
+        move(mine, to=GrantState.ENDED, actor=actor, summary="it was taken back", changes=changes)
+    _end_again(run, actor, why)
 
 
 def _end_again(run: Execution, actor: Actor, why: str) -> None:

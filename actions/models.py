@@ -96,7 +96,6 @@ class Execution(models.Model):
         editable=False,
         help_text="What effects carry outside: a row's number could be another portal's",
     )
-    target_key = models.CharField(max_length=128)
     state = models.CharField(max_length=32, choices=ExecutionState.choices, default=ExecutionState.QUEUED)
     stamp = models.CharField(max_length=40, help_text="RFC 3339, chosen once: what an idempotent effect writes")
     run_after = models.DateTimeField()

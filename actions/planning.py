@@ -45,7 +45,6 @@ def world_for(
     run: Run | None = None,
     now: datetime | None = None,
     hold: Callable[[], None] = nobody_holds,
-    supplied: Mapping[str, str] | None = None,
 ) -> World:
     """Raises `CannotPlanNow` when the target's cluster or vault is not connected."""
     try:
@@ -55,7 +54,7 @@ def world_for(
         raise CannotPlanNow(f"{problem.sentence} Ask an administrator to connect it again.") from problem
     soak = settings.CONFIGURATION.soak_seconds
     return World(
-        cluster, identity_of(person), now or timezone.now(), soak, run, hold, bao=vault, elsewhere=_elsewhere, supplied=supplied,
+        cluster, identity_of(person), now or timezone.now(), soak, run, hold, bao=vault, elsewhere=_elsewhere,
         temporary=_temporary(target.key),
     )  # fmt: skip
 

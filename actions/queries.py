@@ -13,7 +13,7 @@ from approvals.models import Round, Vote
 from inventory import queries as inventory
 from inventory.models import Person, Service, Team, Workload
 
-from .models import Execution, Grant, Hold, Request
+from .models import Execution, Hold, Request
 from .states import ACTIVE, ExecutionState, RequestState
 
 RELATED = (
@@ -46,16 +46,6 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
 
 def request_for(person: Person, request_id: int) -> Request | None:
     return requests_visible_to(person).filter(pk=request_id).first()
-
-
-def grant_for(person: Person, grant_id: int) -> Grant | None:
-    """A grant whose request the person sees."""
-    if not 0 < grant_id < 2**63:
-        return None
-    rows = Grant.objects.filter(pk=grant_id, request__in=requests_visible_to(person).values("pk"))
-    return rows.select_related(
-        "request__service__team", "request__environment", "request__requester", "ended_by"
-    ).first()
 
 
 def page_of(rows: QuerySet[Request], *, before: tuple[datetime, int] | None, size: int) -> list[Request]:

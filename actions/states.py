@@ -85,7 +85,7 @@ ACTIVE = (E.RUNNING, E.WAITING, E.VERIFYING, E.REVERTING)
 """States in which a run owns its target and a worker must look after it."""
 
 HOLDS_TARGET = (*ACTIVE, E.NEEDS_HUMAN)
-"""States in which no other run may touch the target: until a person has looked, nobody knows what is true."""
+"""States in which a run keeps its holds, so that no other touches its targets: until a person has looked, nobody knows what is true."""
 
 GRANT_MOVES: dict[tuple[str, str], Move] = {
     (GrantState.ACTIVE, GrantState.ENDING): Move("grant.ending", "its time is over, or it was given back"),

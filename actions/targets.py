@@ -51,6 +51,7 @@ def name_of(row: Row) -> str:
 
 
 def service_of(row: Row) -> Service:
+    """Raises `NotFound` when it belongs to none."""
     service = row.service
     if service is None:
         raise NotFound(f"{row} belongs to no service, so nobody can ask for it or agree. Give it an owner first.")
@@ -58,7 +59,7 @@ def service_of(row: Row) -> Service:
 
 
 def environment_of(row: Row) -> Environment:
-    """Where it counts: of what is in no environment that we know, the most critical one."""
+    """Where it counts: of what is in no environment that we know, the most critical one. Raises `NotFound` when there is none."""
     if row.environment is not None:
         return row.environment
     worst = Environment.objects.order_by("-criticality", "-position").first()

@@ -46,7 +46,7 @@ VERBS: dict[str, str] = {
     "grant.ended": "What a grant gave is gone",
     "grant.overdue": "A grant should have ended and has not; this is the alarm",
     "credential.handed_over": "A credential was made for the person who asked, to be seen once",
-    "credential.revealed": "The person looked at the credential",
+    "credential.revealed": "The person opened the credential, or tried to; it opens once",
     "value.supplied": "Somebody handed in a value for a secret; the record does not hold it",
     "access.refused": "Somebody tried what they may not do",
     "export.made": "Somebody exported part of this record",

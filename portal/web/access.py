@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from actions import granted, handover, queries
+from actions import granted, handover
 from actions.errors import Refused
 from actions.handover import Wrapped, has_credential
 from actions.models import Grant
@@ -24,7 +24,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from .door import signed_in
-from .goals import address_of
+from .goals import address_from
 
 SOON = 15 * 60
 """Seconds before its end from which a grant says that it ends soon."""
@@ -79,7 +79,7 @@ def _row(grant: Grant, person: Person, now: datetime, owned: Container[int]) -> 
         word=word,
         mine=mine,
         may_end=grant.state == "active" and (mine or person.is_superuser or asked.service_id in owned),
-        longer=address_of(asked.action, row, again=asked.pk) if offered and row is not None else "",
+        longer=address_from(asked, asked.action, again=asked.pk) if offered else "",
         gives_credential=mine and grant.kind == Grant.Kind.ACCESS and has_credential(asked),
     )
 
@@ -124,7 +124,7 @@ def reveal(request: HttpRequest, person: Person, grant_id: int) -> HttpResponse:
 
 def _own(person: Person, grant_id: int) -> Grant:
     """Whether it is theirs, the gate says, and keeps a record of it; here it is only found."""
-    grant = queries.grant_for(person, grant_id)
+    grant = granted.grant_for(person, grant_id)
     if grant is None or grant.kind != Grant.Kind.ACCESS:
         raise Http404("There is no such access, or you may not see it.")
     return grant

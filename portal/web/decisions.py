@@ -18,7 +18,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import progress
-from .goals import address_of
+from .goals import address_from
 from .words import moment, people, span
 
 R, E = RequestState, ExecutionState
@@ -182,7 +182,7 @@ def _succeeded(person: Person, request: Request, run: Execution, plan: Plan) -> 
         return Deck(headline, str(late), state, again="" if request.undo_of_id else _again(person, request))
     if request.row is None or not inventory.may_ask(person, request.service):
         return Deck(headline, "Team members can undo it.", state)
-    undo = address_of(way_back.action, request.row, undo=request.pk)
+    undo = address_from(request, way_back.action, undo=request.pk)
     again = "" if request.undo_of_id else _again(person, request)
     return Deck(headline, "Undo first shows what would happen.", state, undo=undo, again=again)
 
@@ -192,8 +192,8 @@ def _again(person: Person, request: Request) -> str:
     if row is None or row.gone_at is not None or not inventory.may_ask(person, request.service):
         return ""
     if request.undo_of_id is not None:
-        return address_of(request.action, row, undo=request.undo_of_id)
-    return address_of(request.action, row, again=request.pk) if request.ends_id is None else ""
+        return address_from(request, request.action, undo=request.undo_of_id)
+    return address_from(request, request.action, again=request.pk) if request.ends_id is None else ""
 
 
 def _ended(request: Request, run: Execution | None, state: str) -> str:

@@ -148,6 +148,14 @@ def diary(request: Request, votes: Sequence[Vote], journal: Sequence[JournalEntr
     lines = [(entry.started_at, 2, _entry(request, entry)) for entry in journal]
     lines += [(vote.at, 1, _vote(request, vote)) for vote in votes]
     lines += list(_ends(request))
+    if request.activated_at is not None:
+        started = Line(
+            clock(request.activated_at),
+            "succeeded",
+            f"{request.requester.name} started it",
+            "Its time counts from then.",
+        )
+        lines.append((request.activated_at, 1, started))
     lines.append((request.created_at, 0, _asked(request)))
     return tuple(line for _, _, line in sorted(lines, key=lambda each: each[:2], reverse=True))
 

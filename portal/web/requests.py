@@ -16,7 +16,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from actions import grants, queries, services
+from actions import granted, grants, queries, services
 from actions.errors import BadParams, Refused, VoteDoesNotCount
 from actions.models import Request
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
@@ -183,7 +183,7 @@ def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse
 @require_POST
 def give_back(request: HttpRequest, person: Person, grant_id: int) -> HttpResponse:
     """End a grant before its time; from wherever it is shown, the answer is its request."""
-    grant = queries.grant_for(person, grant_id)
+    grant = granted.grant_for(person, grant_id)
     if grant is None:
         raise Http404("There is no such grant, or you may not see it.")
 

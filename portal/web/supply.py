@@ -56,8 +56,6 @@ def supply(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
         if wrong := problems_of(keys, values):
             raise BadParams(wrong)
         supplying.supply(actor=person, request=found, values=values)
-    except BadParams as problem:
-        return _page(request, found, keys, problem)
     except Refused as problem:
         return _page(request, found, keys, problem)
     messages.success(request, "Handed in, and kept nowhere here.")

@@ -1,12 +1,9 @@
 """Promises 1 and 2: what runs is what was agreed, and what cannot be written down first does not happen."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from django.conf import settings as django_settings
-from django.db import DatabaseError, connections
-from psycopg import sql
+from django.db import DatabaseError
 from pytest_django.fixtures import Settings
 
 from actions import claiming, confirmation, execution, services
@@ -19,6 +16,7 @@ from inventory.models import Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, made_namespace, workload
+from tests.unwritable import unwritable
 
 LOST = "Work in flight on the pods that stop: they get their termination grace period to finish."
 
@@ -81,19 +79,6 @@ def test_what_was_observed_around_a_plan_is_not_signed(
     again = services.preview(actor=people.mira, action="restart-workload", target=checkout.pk, params={})
     assert again.plan.numbers["pods"] == 3
     assert again.plan.digest == seen.plan.digest
-
-
-@contextmanager
-def unwritable(table: str, columns: tuple[str, ...] = ()) -> Iterator[None]:
-    """The application may not insert into this table for a while, as if its disk were full."""
-    which = sql.SQL(" ({})").format(sql.SQL(", ").join(map(sql.Identifier, columns))) if columns else sql.SQL("")
-    role, name = sql.Identifier(django_settings.APP_DATABASE_ROLE), sql.Identifier(table)
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(sql.SQL("REVOKE INSERT{} ON {} FROM {}").format(which, name, role))
-        try:
-            yield
-        finally:
-            cursor.execute(sql.SQL("GRANT INSERT{} ON {} TO {}").format(which, name, role))
 
 
 def everything() -> list[object]:

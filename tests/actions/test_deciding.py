@@ -374,9 +374,7 @@ def test_an_undo_that_came_to_nothing_can_be_tried_again(people: People, checkou
     Request.objects.filter(pk=undone.pk).update(undo_of=request, state=R.APPROVED)
     now = timezone.now()
     for each, state in ((request, E.SUCCEEDED), (undone, E.CANCELLED)):
-        Execution.objects.create(
-            request=each, target_key=each.target_key, state=state, stamp="", run_after=now, queued_at=now
-        )
+        Execution.objects.create(request=each, state=state, stamp="", run_after=now, queued_at=now)
     assert services.undo_of(fresh(request)).params == {"replicas": 2, "allow_zero": False}
     Execution.objects.filter(request=undone).update(state=E.RUNNING)
     with pytest.raises(TooLate, match="is being undone"):
@@ -386,9 +384,7 @@ def test_an_undo_that_came_to_nothing_can_be_tried_again(people: People, checkou
 def test_whoever_asked_does_not_say_how_it_ended(people: People, checkout: Workload) -> None:
     request = asks(people.jonas, "restart-workload", checkout)
     now = timezone.now()
-    Execution.objects.create(
-        request=request, target_key="x", state=E.NEEDS_HUMAN, stamp="", run_after=now, queued_at=now
-    )
+    Execution.objects.create(request=request, state=E.NEEDS_HUMAN, stamp="", run_after=now, queued_at=now)
     with pytest.raises(NotAllowed, match="Another approver of the owning team than the requester"):
         services.resolve(actor=people.jonas, request=fresh(request), outcome="succeeded", note="All is well.")
     assert (

@@ -122,7 +122,7 @@ def test_suspended_it_can_be_changed_and_at_the_end_git_takes_it_back(
     assert f"Then it takes the new size back: {SIZE}." in told
     run = work_off(asks(people.mira, "resize-workload", owned, replicas=3))
     assert run.state == ExecutionState.SUCCEEDED, run.cause
-    [(_, suspension)] = suspensions_of(run.target_key).items()
+    [(_, suspension)] = suspensions_of(run.request.target_key).items()
     assert (suspension.request, suspension.by) == (suspended.pk, "Mira")
 
     ending = time_passes(suspended)
@@ -137,7 +137,7 @@ def test_suspended_it_can_be_changed_and_at_the_end_git_takes_it_back(
     assert owner["spec"] == before
     assert "afterdeck.dev/auto-sync-suspended" not in owner["metadata"]["annotations"]
     assert Grant.objects.get(request=suspended).state == GrantState.ENDED
-    assert suspensions_of(run.target_key) == {}
+    assert suspensions_of(run.request.target_key) == {}
 
 
 def test_who_suspends_it_for_longer_holds_it(there: Shop, people: People, place: Namespace) -> None:

@@ -114,9 +114,7 @@ def request_row(db: None) -> Request:
 @pytest.fixture
 def execution_row(request_row: Request) -> Execution:
     now = timezone.now()
-    return Execution.objects.create(
-        request=request_row, target_key="workload:1", stamp="now", run_after=now, queued_at=now
-    )
+    return Execution.objects.create(request=request_row, stamp="now", run_after=now, queued_at=now)
 
 
 def test_a_request_moves_as_the_table_says_and_in_no_other_way(request_row: Request) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import hvac
 import psycopg
 import pytest
+from django.db import DatabaseError
 from django.utils import timezone
 
 from actions import admission, grants, handover, services
@@ -18,6 +19,7 @@ from sandbox.stack import Endpoints
 from tests.canary import found_at_rest
 from tests.characters import People, Shop, approves, fresh, work_off
 from tests.cluster import eventually
+from tests.unwritable import unwritable
 from tests.vault import Vault as Bao
 
 SESSION = "payments/checkout-api/session"
@@ -124,6 +126,31 @@ def test_a_token_reads_the_secret_until_it_is_given_back(people: People, session
     assert grant.state == GrantState.ENDED
     with pytest.raises(TooLate):
         fetched(people, grant)
+
+
+def test_access_to_what_belongs_to_nobody_by_then_still_ends(people: People, session_key: Secret, bao: Bao) -> None:
+    grant = granted(asks(people, "get-vault-access", session_key, policy=READS))
+    token = fetched(people, grant)["token"]
+    Secret.objects.filter(pk=session_key.pk).update(service=None, environment=None)  # its label went
+    lasts(grant, 0)
+    eventually(lambda: swept(grant))
+    assert work_off(grant.endings.latest("pk")).state == ExecutionState.SUCCEEDED
+    assert not reads(bao, token)
+
+
+def test_what_was_agreed_of_what_belongs_to_nobody_by_then_is_stale(people: People, session_key: Secret) -> None:
+    request = asks(people, "get-vault-access", session_key, policy=READS)
+    Secret.objects.filter(pk=session_key.pk).update(service=None)
+    assert work_off(request).state == ExecutionState.CANCELLED
+    assert "belongs to no service" in fresh(request).execution.cause
+
+
+def test_a_credential_that_cannot_be_recorded_is_not_opened(people: People, session_key: Secret) -> None:
+    grant = granted(asks(people, "get-vault-access", session_key, policy=READS))
+    wrapped = handover.hand_over(actor=people.mira, grant=grant)
+    with unwritable("audit_event", ("verb",)), pytest.raises(DatabaseError):
+        handover.reveal(actor=people.mira, grant=grant, token=wrapped.token)
+    assert handover.reveal(actor=people.mira, grant=grant, token=wrapped.token)["token"]
 
 
 def test_a_token_ends_on_time_while_the_portal_is_dead(people: People, session_key: Secret, bao: Bao) -> None:

@@ -5,7 +5,7 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import granted, grants, handover, queries
+from actions import granted, grants, handover
 from actions.errors import NotFound
 from actions.models import Grant
 from actions.states import GrantState
@@ -74,7 +74,7 @@ class GivingBack(Endpoint):
 
 
 def _visible(person: Person, pk: int) -> Grant:
-    grant = queries.grant_for(person, pk)
+    grant = granted.grant_for(person, pk)
     if grant is None:
         raise NotFound("There is no such grant, or you may not see it.")
     return grant

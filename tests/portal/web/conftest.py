@@ -67,7 +67,7 @@ class Town:
     def run(self, request: Request, state: str, **fields: Any) -> Execution:
         now = timezone.now()
         return Execution.objects.create(
-            request=request, target_key=request.target_key, state=state, stamp="s", run_after=now, queued_at=now,
+            request=request, state=state, stamp="s", run_after=now, queued_at=now,
             started_at=now, **fields,
         )  # fmt: skip
 
