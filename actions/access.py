@@ -6,11 +6,11 @@ A grant is named by the mark of the run that made it, which its end gets along w
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from .protocol import CannotPlan, Change, Impact, Params, Plan, Step, Target
+from .protocol import Action, CannotPlan, Change, Impact, Outcome, P, Params, Plan, Risk, Step, Target, Verdict, World
 
 SHORTEST, LONGEST = 10, 24 * 60
 """Minutes. What is longer than a working day is refused by the policy that ships."""
@@ -70,22 +70,33 @@ def ends(now: datetime, minutes: int) -> str:
     return said(now + timedelta(minutes=minutes))
 
 
-def end_plan(
-    action: str,
-    target: Target,
-    params: Params,
-    summary: str,
-    *,
-    preconditions: Mapping[str, str | int | bool | None],
-    changes: tuple[Change, ...],
-    steps: tuple[Step, ...],
-    eject: tuple[str, ...],
-    impact: tuple[Impact, ...],
-) -> Plan:
-    """The plan of an end: it is never taken back, and nothing has to soak."""
-    return Plan(
-        action=action, target=target, params=params.model_dump(mode="json"), summary=summary, preconditions=preconditions,
-        changes=changes, steps=steps, revert=(), no_revert=AN_END_STAYS, undo=None, no_undo=AN_END_STAYS,
-        irreversible=("Whoever had the access works with it no longer.",), eject=eject, soak_seconds=0,
-        deadline_seconds=int(DEADLINE.total_seconds()), impact=impact,
-    )  # fmt: skip
+class EndAccess(Action[P]):
+    """The end of a grant of access: nobody asks for it by itself, it is never taken back, and nothing has to soak."""
+
+    title, icon, risk = "End access", "hourglass", Risk.LOW
+    preposition, listed = "to", False
+
+    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
+        return {}
+
+    def end_plan(
+        self,
+        target: Target,
+        params: P,
+        summary: str,
+        *,
+        preconditions: Mapping[str, str | int | bool | None],
+        changes: tuple[Change, ...],
+        steps: tuple[Step, ...],
+        eject: tuple[str, ...],
+        impact: tuple[Impact, ...],
+    ) -> Plan:
+        return Plan(
+            action=self.id, target=beside_the_work_on_it(target), params=params.model_dump(mode="json"), summary=summary,
+            preconditions=preconditions, changes=changes, steps=steps, revert=(), no_revert=AN_END_STAYS, undo=None,
+            no_undo=AN_END_STAYS, irreversible=("Whoever had the access works with it no longer.",), eject=eject, soak_seconds=0,
+            deadline_seconds=int(DEADLINE.total_seconds()), impact=impact,
+        )  # fmt: skip
+
+    def verify_revert(self, plan: Plan, world: World) -> Verdict:
+        return Verdict(Outcome.FAILED, "An end is not taken back.")

@@ -4,19 +4,16 @@ Nobody asks for it: it is done when a grant's time is over, or when it is given 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 
-from ..access import EndParams, beside_the_work_on_it, end_plan
+from ..access import EndAccess, EndParams
 from ..protocol import (
-    Action,
     Change,
     Impact,
     Line,
     Outcome,
     Plan,
-    Risk,
     Step,
     Target,
     TargetKind,
@@ -33,21 +30,17 @@ class EndDatabaseAccessParams(EndParams):
 
 
 @register
-class EndDatabaseAccess(Action[EndDatabaseAccessParams]):
-    id, title, icon, risk = "end-database-access", "End access", "hourglass", Risk.LOW
-    preposition = "to"
-    target, kinds, listed = TargetKind.SECRET, ("dynamic-role",), False
+class EndDatabaseAccess(EndAccess[EndDatabaseAccessParams]):
+    id = "end-database-access"
+    target, kinds = TargetKind.SECRET, ("dynamic-role",)
     params = EndDatabaseAccessParams
-
-    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
-        return {}
 
     def plan(self, target: Target, params: EndDatabaseAccessParams, world: World) -> Plan:
         there = bool(params.lease) and world.vault.access.has_lease(params.lease)
         state = "a login that is valid" if there else "ended already" if params.lease else "never fetched"
         who = params.username or "nobody"
-        return end_plan(
-            self.id, beside_the_work_on_it(target), params, f"End access to a database by {target.ref.namespace}/{target.ref.name}",
+        return self.end_plan(
+            target, params, f"End access to a database by {target.ref.namespace}/{target.ref.name}",
             preconditions={"handed over": bool(params.lease)},
             changes=(Change(f"The database user {who}", (Line("login", "as handed over", "ended"),)),),
             steps=(
@@ -77,6 +70,3 @@ class EndDatabaseAccess(Action[EndDatabaseAccessParams]):
             return Verdict(Outcome.WAIT, "The vault has not ended the login yet.")
         said = f"The vault has dropped the user {plan.params['username']} and ended its sessions, as its role says."
         return Verdict(Outcome.OK, said, {"user": plan.params["username"]})
-
-    def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        return Verdict(Outcome.FAILED, "An end is not taken back.")

@@ -4,24 +4,22 @@ Nobody asks for it: it is done when a grant's time is over, or when it is given 
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from connectors.errors import Missing
 from connectors.kubernetes.access import GivenSeen, Subject, account_subject, name_of
 
-from ..access import EndParams, beside_the_work_on_it, end_plan
+from ..access import EndAccess, EndParams
 from ..namespace_access import KINDS, OWN, allowed_anyway, reviews
 from ..protocol import (
-    Action,
     Change,
     Drifted,
     Impact,
     Line,
     Outcome,
     Plan,
-    Risk,
     Step,
     Target,
     TargetKind,
@@ -38,22 +36,18 @@ class EndNamespaceAccessParams(EndParams):
 
 
 @register
-class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
-    id, title, icon, risk = "end-namespace-access", "End access", "hourglass", Risk.LOW
-    preposition = "to"
-    target, kinds, listed = TargetKind.WORKLOAD, KINDS, False
+class EndNamespaceAccess(EndAccess[EndNamespaceAccessParams]):
+    id = "end-namespace-access"
+    target, kinds = TargetKind.WORKLOAD, KINDS
     params = EndNamespaceAccessParams
-
-    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
-        return {}
 
     def plan(self, target: Target, params: EndNamespaceAccessParams, world: World) -> Plan:
         access, namespace, name = world.cluster.access, target.ref.namespace, name_of(params.mark)
         binding, account = access.binding(namespace, name), access.account(namespace, name)
         there = [each for each in (binding, account) if each is not None]
         lines = [Change(str(each.ref), (Line("metadata.name", name, ""),)) for each in there]
-        return end_plan(
-            self.id, beside_the_work_on_it(target), params, f"End access to {namespace}",
+        return self.end_plan(
+            target, params, f"End access to {namespace}",
             preconditions={each.ref.kind: each.ref.uid for each in there} or {"there": False},
             changes=tuple(lines) or (Change(name, (Line("access", "ended already", "ended already"),)),),
             steps=(Step("unbind", "Take the role away", "unbind"), Step("remove", "Delete the account and with it its tokens", "remove")),
@@ -101,9 +95,6 @@ class EndNamespaceAccess(Action[EndNamespaceAccessParams]):
         return Verdict(
             Outcome.OK, f"The cluster refuses {subject.user} now." if not still else "What was given is gone.", evidence
         )
-
-    def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        return Verdict(Outcome.FAILED, "An end is not taken back.")
 
 
 def _left_behind(

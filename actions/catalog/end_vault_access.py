@@ -4,19 +4,16 @@ Nobody asks for it: it is done when a grant's time is over, or when it is given 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import Field
 
-from ..access import EndParams, beside_the_work_on_it, end_plan
+from ..access import EndAccess, EndParams
 from ..protocol import (
-    Action,
     Change,
     Impact,
     Line,
     Outcome,
     Plan,
-    Risk,
     Step,
     Target,
     TargetKind,
@@ -33,20 +30,16 @@ class EndVaultAccessParams(EndParams):
 
 
 @register
-class EndVaultAccess(Action[EndVaultAccessParams]):
-    id, title, icon, risk = "end-vault-access", "End access", "hourglass", Risk.LOW
-    preposition = "to"
-    target, kinds, listed = TargetKind.SECRET, ("kv2",), False
+class EndVaultAccess(EndAccess[EndVaultAccessParams]):
+    id = "end-vault-access"
+    target, kinds = TargetKind.SECRET, ("kv2",)
     params = EndVaultAccessParams
-
-    def defaults(self, target: Target, world: World) -> Mapping[str, Any]:
-        return {}
 
     def plan(self, target: Target, params: EndVaultAccessParams, world: World) -> Plan:
         there = bool(params.accessor) and world.vault.access.expires_at(params.accessor) is not None
         state = "a token that is valid" if there else "ended already" if params.accessor else "never fetched"
-        return end_plan(
-            self.id, beside_the_work_on_it(target), params, f"End access to {target.ref.namespace}/{target.ref.name}",
+        return self.end_plan(
+            target, params, f"End access to {target.ref.namespace}/{target.ref.name}",
             preconditions={"handed over": bool(params.accessor)},
             changes=(Change(f"The token of the vault {target.vault}", (Line("token", "as handed over", "ended"),)),),
             steps=(Step("revoke", "Let the vault end the token", "revoke"),),
@@ -68,6 +61,3 @@ class EndVaultAccess(Action[EndVaultAccessParams]):
         if accessor and world.vault.access.expires_at(accessor) is not None:
             return Verdict(Outcome.WAIT, "The vault still knows the token.")
         return Verdict(Outcome.OK, "The vault knows of no such token." if accessor else "Nobody had fetched the token.")
-
-    def verify_revert(self, plan: Plan, world: World) -> Verdict:
-        return Verdict(Outcome.FAILED, "An end is not taken back.")
