@@ -18,6 +18,7 @@ from .copying import written_at
 from .readers import Consumer, read_reader, step_id
 from .syncing import copied_at
 from .values import Evidence
+from .vaulting import place
 
 NEVER = "never"
 TOLERANCE = timedelta(seconds=2)
@@ -123,7 +124,7 @@ def _held_the_new_one(step: Step, plan: Plan, world: World) -> tuple[datetime, d
 
 
 def _versions(plan: Plan, world: World) -> Sequence[VersionSeen]:
-    return world.vault.read_secret(KV, plan.target.ref.namespace, plan.target.ref.name).kept
+    return world.vault.read_secret(KV, *place(plan)).kept
 
 
 def prove(step: Step, plan: Plan, world: World) -> Evidence:

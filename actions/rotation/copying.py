@@ -18,6 +18,7 @@ from ..protocol import CannotPlan, Plan, Step, StepFailed, World
 from . import keyvalue
 from .readers import Consumer, step_id
 from .values import Evidence
+from .vaulting import place, rotating
 
 ANNOTATION = "afterdeck.dev/secret-copies"
 """Of a workload: a JSON object of "mount/path" to the name of a Secret in its namespace."""
@@ -108,8 +109,8 @@ def copy(step: Step, plan: Plan, world: World) -> Evidence:
         version = str(keyvalue.put_back_as(plan, world))
     cluster, seen = world.cluster_named(str(step.args["cluster"])), _read(step, world)
     if seen.execution != run.id or seen.version != version:
-        with world.vault.rotating(as_=world.person.user, execution=run.id) as rotation:
-            values = rotation.values(plan.target.ref.namespace, plan.target.ref.name, int(version))
+        with rotating(world) as rotation:
+            values = rotation.values(*place(plan), int(version))
         if odd := [key for key, value in values.items() if not isinstance(value, str)]:
             raise StepFailed(f"The value of {odd[0]} is no text, so it cannot be copied to a Secret.")
         world.hold()

@@ -4,23 +4,22 @@ Every write names the version that it follows, so that it cannot land on somebod
 """
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any
 
 from connectors.errors import Missing
 from connectors.postgres import Login, address_of, try_login
-from connectors.vault.rotation import Rotation
 from connectors.vault.seen import KV, SecretSeen
 
 from ..protocol import Drifted, NotYet, Outcome, Plan, Step, StepFailed, Verdict, World
 from .values import GENERATORS, Evidence, Mark, mark_from, problems_of
+from .vaulting import place, rotating
 
 NEW, BACK = "new", "back"
 
 
 def read(plan: Plan, world: World) -> SecretSeen:
-    return world.vault.read_secret(KV, plan.target.ref.namespace, plan.target.ref.name)
+    return world.vault.read_secret(KV, *place(plan))
 
 
 def keys_in(step: Step) -> tuple[str, ...]:
@@ -44,10 +43,10 @@ def write(step: Step, plan: Plan, world: World) -> Evidence:
             f"Somebody wrote version {seen.version} meanwhile; this was planned on version {before}. Nothing was changed."
         )
     values = _new_values(step, plan, world, sent_before=ours)
-    mount, path = _place(plan)
+    mount, path = place(plan)
     marked = (mark if ours else Mark(world.current_run.id, NEW, before + 1)).about_to_write(values)
     world.hold()
-    with _rotating(world) as rotation:
+    with rotating(world) as rotation:
         rotation.note(mount, path, marked.text)
         rotation.merge(mount, path, values, seen=before)
         rotation.note(mount, path, marked.settled.text)
@@ -57,12 +56,12 @@ def write(step: Step, plan: Plan, world: World) -> Evidence:
 def put_back(step: Step, plan: Plan, world: World) -> Evidence:
     """Write the old value as one more version. Also when ours was not seen to arrive: then a late one meets another version."""
     seen, before, run = read(plan, world), int(step.args["from"] or 0), world.current_run
-    mount, path = _place(plan)
+    mount, path = place(plan)
     current, mark = seen.version or 0, mark_from(seen.note)
     if mark.run != run.id:
         mark = Mark(run.id)
     done: Evidence = {"version": current, "value": f"that of version {before}"}
-    with _rotating(world) as rotation:
+    with rotating(world) as rotation:
         if mark.is_of(run.id, BACK, current) and not mark.prints:
             return done
         there = rotation.values(mount, path, current)
@@ -92,8 +91,8 @@ def log_in(step: Step, plan: Plan, world: World) -> Evidence:
     at = address_of(str(step.args["at"]))
     if at is None:
         raise StepFailed(f"{step.args['at']} is no address of a PostgreSQL database.")
-    with _rotating(world) as rotation:
-        values = rotation.values(*_place(plan), int(step.args["version"] or 0))
+    with rotating(world) as rotation:
+        values = rotation.values(*place(plan), int(step.args["version"] or 0))
     tried = try_login(at, str(values.get("username", "")), str(values.get("password", "")))
     if tried.login is Login.REFUSED:
         raise StepFailed(f"{tried.sentence} The new credential does not log in.")
@@ -109,8 +108,8 @@ def destroy(step: Step, plan: Plan, world: World) -> Evidence:
         raise Drifted(f"Somebody wrote version {seen.version} meanwhile, so version {old} was not destroyed.")
     if not any(each.number == old and each.gone for each in seen.kept):
         world.hold()
-        with _rotating(world) as rotation:
-            rotation.destroy(*_place(plan), old)
+        with rotating(world) as rotation:
+            rotation.destroy(*place(plan), old)
     return {"destroyed": f"version {old}"}
 
 
@@ -145,8 +144,8 @@ def verify_back(plan: Plan, world: World) -> Verdict:
     if mark.prints:
         return Verdict(Outcome.FAILED, f"Nobody saw what version {seen.version} holds.", evidence)
     if world.current_run.good_since is None and any(each.number == old and not each.gone for each in seen.kept):
-        with _rotating(world) as rotation:
-            same = rotation.values(*_place(plan), seen.version or 0) == rotation.values(*_place(plan), old)
+        with rotating(world) as rotation:
+            same = rotation.values(*place(plan), seen.version or 0) == rotation.values(*place(plan), old)
         if not same:
             return Verdict(Outcome.FAILED, f"Version {seen.version} does not hold what version {old} held.", evidence)
     return Verdict(Outcome.OK, f"Version {seen.version} holds the old value", evidence)
@@ -155,8 +154,8 @@ def verify_back(plan: Plan, world: World) -> Verdict:
 def _new_values(step: Step, plan: Plan, world: World, *, sent_before: bool) -> Mapping[str, Any]:
     keys = keys_in(step)
     if step.args["source"] == "earlier":
-        with _rotating(world) as rotation:
-            kept = rotation.values(*_place(plan), int(step.args["version"] or 0))
+        with rotating(world) as rotation:
+            kept = rotation.values(*place(plan), int(step.args["version"] or 0))
         return {key: kept[key] for key in keys if key in kept}
     if step.args["source"] == "supply":
         if world.supplied is None:
@@ -172,8 +171,8 @@ def _new_values(step: Step, plan: Plan, world: World, *, sent_before: bool) -> M
 def _recognised(mark: Mark, keys: tuple[str, ...], plan: Plan, world: World) -> Evidence:
     """The version after ours is there. If nobody saw it arrive, look whether it holds what this run sent."""
     if mark.prints:
-        mount, path = _place(plan)
-        with _rotating(world) as rotation:
+        mount, path = place(plan)
+        with rotating(world) as rotation:
             if not _sent_by(mark, keys, rotation.values(mount, path, mark.version), mark.version):
                 raise Drifted(f"Somebody else wrote version {mark.version} at the same moment.")
             rotation.note(mount, path, mark.settled.text)
@@ -190,16 +189,8 @@ def _sent_by(mark: Mark, keys: tuple[str, ...], there: Mapping[str, Any], versio
 
 def _can_be_read(plan: Plan, world: World, version: int) -> bool:
     try:
-        with _rotating(world) as rotation:
-            rotation.values(*_place(plan), version)
+        with rotating(world) as rotation:
+            rotation.values(*place(plan), version)
     except Missing:
         return False
     return True
-
-
-def _place(plan: Plan) -> tuple[str, str]:
-    return plan.target.ref.namespace, plan.target.ref.name
-
-
-def _rotating(world: World) -> AbstractContextManager[Rotation]:
-    return world.vault.rotating(as_=world.person.user, execution=world.current_run.id)

@@ -4,15 +4,15 @@ A static role is one user, whose password is another from one moment to the next
 taken back. A dynamic role makes a user for each reader: new ones come with the restart, and the users of before are dropped after it.
 """
 
-from contextlib import AbstractContextManager
 from datetime import UTC
 
 from connectors.postgres import DatabaseAt, Login, Tried, try_login, users
-from connectors.vault.rotation import Credential, Rotation
+from connectors.vault.rotation import Credential
 from connectors.vault.seen import DYNAMIC_ROLE, STATIC_ROLE, SecretSeen
 
 from ..protocol import Drifted, NotYet, Outcome, Plan, Step, StepFailed, Verdict, World
 from .values import Evidence
+from .vaulting import place, rotating
 
 AT_ONCE = 50
 """Leases that are ended before the run is written down again."""
@@ -26,7 +26,7 @@ UNKNOWN_DATABASE = "The database is none that Afterdeck can log in to, so nothin
 
 
 def read_static(plan: Plan, world: World) -> SecretSeen:
-    return world.vault.read_secret(STATIC_ROLE, plan.target.ref.namespace, plan.target.ref.name)
+    return world.vault.read_secret(STATIC_ROLE, *place(plan))
 
 
 def last_rotation(seen: SecretSeen) -> str:
@@ -41,8 +41,8 @@ def check(step: Step, plan: Plan, world: World) -> Evidence:
     seen = read_static(plan, world)
     if last_rotation(seen) != step.args["last"]:
         raise Drifted(f"It was rotated at {last_rotation(seen)}, after this was planned. Nothing was changed.")
-    with _rotating(world) as rotation:
-        tried = _try(_database(seen, plan, world), rotation.credential(*_place(plan)))
+    with rotating(world) as rotation:
+        tried = _try(_database(seen, plan, world), rotation.credential(*place(plan)))
     if tried.login is Login.REFUSED:
         raise Drifted(f"{tried.sentence} Not even the present password logs in. Find out why before it is changed.")
     return {"present one": tried.sentence}
@@ -52,15 +52,15 @@ def rotate(step: Step, plan: Plan, world: World) -> Evidence:
     """Change the password, and prove with both: the new one logs in, the old one is refused. Both are in memory only, here."""
     seen = read_static(plan, world)
     at = _database(seen, plan, world)
-    with _rotating(world) as rotation:
+    with rotating(world) as rotation:
         if (
             last_rotation(seen) != step.args["last"]
         ):  # since the check, a moment ago: by this run, or by whom it comes to the same
-            return _proved(at, rotation.credential(*_place(plan)), None)
-        old = rotation.credential(*_place(plan))
+            return _proved(at, rotation.credential(*place(plan)), None)
+        old = rotation.credential(*place(plan))
         world.hold()
-        rotation.rotate_role(*_place(plan))
-        return _proved(at, rotation.credential(*_place(plan)), old)
+        rotation.rotate_role(*place(plan))
+        return _proved(at, rotation.credential(*place(plan)), old)
 
 
 def _proved(at: DatabaseAt | None, new: Credential, old: Credential | None) -> Evidence:
@@ -84,8 +84,8 @@ def verify_static(plan: Plan, world: World) -> Verdict:
     if last_rotation(seen) == planned:
         return Verdict(Outcome.FAILED, f"The vault says that it was last rotated at {planned}.", evidence)
     if world.current_run.good_since is None:
-        with _rotating(world) as rotation:
-            tried = _try(_database(seen, plan, world), rotation.credential(*_place(plan)))
+        with rotating(world) as rotation:
+            tried = _try(_database(seen, plan, world), rotation.credential(*place(plan)))
         if tried.login is Login.REFUSED:
             return Verdict(Outcome.FAILED, f"{tried.sentence} The new password does not log in.", evidence)
         evidence["login"] = tried.sentence
@@ -99,7 +99,7 @@ def note(step: Step, plan: Plan, world: World) -> Evidence:
     """Before anybody restarts: which leases are there. Those are ended later, and no other, whatever the clocks of others say."""
     if LEASES in world.current_run.evidence:
         return {LEASES: world.current_run.evidence[LEASES]}
-    there, folder = world.vault.lease_ids(*_place(plan)), _folder(plan)
+    there, folder = world.vault.lease_ids(*place(plan)), _folder(plan)
     if len(there) > MOST_LEASES:
         raise Drifted(TOO_MANY)
     return {LEASES: " ".join(lease.removeprefix(folder) for lease in there)}
@@ -110,9 +110,9 @@ def revoke(step: Step, plan: Plan, world: World) -> Evidence:
     seen, run = _read_dynamic(plan, world), world.current_run
     at = _database(seen, plan, world)
     done = int(run.evidence.get("leases revoked", 0))
-    with _rotating(world) as rotation:
+    with rotating(world) as rotation:
         old = _left(plan, world)
-        probe = rotation.lease(*_place(plan)) if old and at else None
+        probe = rotation.lease(*place(plan)) if old and at else None
         before = users(at, probe.username, probe.password) if at and probe else None
         for lease in old[:AT_ONCE]:
             world.hold()
@@ -142,8 +142,8 @@ def verify_dynamic(plan: Plan, world: World) -> Verdict:
         why = f"{len(left)} leases of before this run are still there."
         return Verdict(Outcome.FAILED, why, {"leases of before": len(left)})
     seen = _read_dynamic(plan, world)
-    with _rotating(world) as rotation:
-        tried = _try(_database(seen, plan, world), rotation.lease(*_place(plan)))
+    with rotating(world) as rotation:
+        tried = _try(_database(seen, plan, world), rotation.lease(*place(plan)))
     evidence: Evidence = {"leases of before": 0, "login": tried.sentence}
     if tried.login is Login.REFUSED:
         return Verdict(Outcome.FAILED, f"{tried.sentence} A new user does not log in.", evidence)
@@ -153,7 +153,7 @@ def verify_dynamic(plan: Plan, world: World) -> Verdict:
 def _left(plan: Plan, world: World) -> list[str]:
     """Of the leases that were written down, those that are still there."""
     noted, folder = str(world.current_run.evidence[LEASES]).split(), _folder(plan)
-    there = set(world.vault.lease_ids(*_place(plan)))
+    there = set(world.vault.lease_ids(*place(plan)))
     return [lease for each in noted if (lease := folder + each) in there]
 
 
@@ -162,7 +162,7 @@ def _folder(plan: Plan) -> str:
 
 
 def _read_dynamic(plan: Plan, world: World) -> SecretSeen:
-    return world.vault.read_secret(DYNAMIC_ROLE, plan.target.ref.namespace, plan.target.ref.name)
+    return world.vault.read_secret(DYNAMIC_ROLE, *place(plan))
 
 
 def _database(seen: SecretSeen, plan: Plan, world: World) -> DatabaseAt | None:
@@ -171,11 +171,3 @@ def _database(seen: SecretSeen, plan: Plan, world: World) -> DatabaseAt | None:
 
 def _try(at: DatabaseAt | None, who: Credential) -> Tried:
     return Tried(Login.NOT_TRIED, UNKNOWN_DATABASE) if at is None else try_login(at, who.username, who.password)
-
-
-def _place(plan: Plan) -> tuple[str, str]:
-    return plan.target.ref.namespace, plan.target.ref.name
-
-
-def _rotating(world: World) -> AbstractContextManager[Rotation]:
-    return world.vault.rotating(as_=world.person.user, execution=world.current_run.id)
