@@ -5,7 +5,6 @@ time at which it ends, so that whoever reads the cluster, and the reaper in it, 
 """
 
 from base64 import b64encode
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,11 +13,12 @@ import msgspec
 import yaml
 
 from connectors.errors import Conflict, Forbidden, InvalidName, Missing
-from connectors.kubernetes import reading, writing
+from connectors.kubernetes import reading
 from connectors.kubernetes.fields import fields
 from connectors.kubernetes.resources import collection, single
 from connectors.kubernetes.roles import GRANTABLE, RBAC, ClusterRole, RoleSeen, role_seen
 from connectors.kubernetes.seen import EXECUTION, Identity, ObjectRef
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.transport import Query, Transport
 from connectors.kubernetes.wire import Meta, Namespace, Wire
 from connectors.names import count, dns_label, dns_subdomain, timestamp, uid
@@ -92,11 +92,10 @@ class Terms:
 
 
 class Access:
-    """One cluster's grants. `refuse_to_write` raises where the cluster is connected for reading only."""
+    """One cluster's grants."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport = transport
-        self._refuse_to_write = refuse_to_write
+    def __init__(self, transport: Transport, writer: Writer) -> None:
+        self._transport, self._writer = transport, writer
 
     # What can be given, and what is there
 
@@ -235,13 +234,8 @@ class Access:
     def _create(
         self, kind: str, namespace: str, name: str, body: dict[str, Any], *, as_: Identity, dry_run: bool
     ) -> GivenSeen:
-        headers, what = writing.impersonation(as_), f"{kind} {namespace}/{name}"
-        self._refuse_to_write(dry_run)
-        whole = self._transport.create(
-            collection(kind, namespace), body, dict[str, Any], headers=headers, query=writing.options(dry_run=dry_run),
-            what=what, who=as_.user,
-        )  # fmt: skip
-        return _given(kind, whole)
+        path, what = collection(kind, namespace), f"{kind} {namespace}/{name}"
+        return _given(kind, self._writer.create(path, body, dict[str, Any], as_=as_, what=what, dry_run=dry_run))
 
     def token(self, account: ObjectRef, seconds: int, *, as_: Identity) -> Token:
         """A token of the account for so many seconds, 600 at least; the server may choose otherwise, so read when it expires.
@@ -250,16 +244,14 @@ class Access:
         """
         if not account.name.startswith(PREFIX):
             raise InvalidName(f"{account} belongs to no grant.")
-        headers = writing.impersonation(as_)
         body = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenRequest",
             "spec": {"expirationSeconds": count(max(seconds, LEAST_TOKEN_SECONDS), "a number of seconds")},
         }
-        self._refuse_to_write(False)
         path = f"{single('ServiceAccount', account.namespace, account.name)}/token"
-        made = self._transport.create(
-            path, body, _TokenRequest, headers=headers, query=(), what=f"a token of {account}", who=as_.user
+        made = self._writer.create(
+            path, body, _TokenRequest, as_=as_, what=f"a token of {account}", dry_run=False, manager=""
         )
         return Token(made.status.token, made.status.expiration_timestamp)
 
@@ -267,13 +259,9 @@ class Access:
         """Delete this very account or binding. What is gone, or is by now another one of that name, is as good as deleted."""
         if not ref.name.startswith(PREFIX):
             raise InvalidName(f"{ref} belongs to no grant.")
-        headers, options = writing.impersonation(as_), {"preconditions": {"uid": uid(ref.uid)}}
-        self._refuse_to_write(False)
-        path = single(ref.kind, ref.namespace, ref.name)
+        path, options = single(ref.kind, ref.namespace, ref.name), {"preconditions": {"uid": uid(ref.uid)}}
         try:
-            self._transport.delete(
-                path, options, dict[str, Any], headers=headers, query=(), what=str(ref), who=as_.user
-            )
+            self._writer.delete(path, options, dict[str, Any], as_=as_, what=str(ref))
         except (Missing, Conflict):
             return
 

@@ -9,7 +9,7 @@ version that was seen, so nobody can have claimed anything between the two.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +18,7 @@ from connectors.kubernetes.claims import MANAGER, Claim, Claimed
 from connectors.kubernetes.configmaps import ConfigMapSeen
 from connectors.kubernetes.resources import RESOURCES, WORKLOADS, single
 from connectors.kubernetes.seen import Identity, ObjectRef, WorkloadSeen
-from connectors.kubernetes.transport import Transport
+from connectors.kubernetes.sending import Writer
 from connectors.names import kind as known_kind
 
 LONGEST_MANAGER = 128  # the server's own limit
@@ -37,8 +37,8 @@ class Applied(Generic[Seen]):
 class Applying:
     """The fields of one cluster's objects that can be applied one by one. Reached as `KubernetesCluster.applying`."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
     def set_images(
         self,
@@ -125,17 +125,11 @@ class Applying:
         dry_run: bool,
     ) -> Applied[Declared]:
         path = single(known_kind(ref.kind, WORKLOADS | {configmaps.KIND}), ref.namespace, ref.name)
-        headers, body = writing.impersonation(as_), _body(ref, declared, execution, seen)
-        self._refuse_to_write(dry_run)
+        body = _body(ref, declared, execution, seen)
 
         def send(*, force: bool) -> Declared:
-            query = [
-                ("fieldManager", manager),
-                ("force", str(force).lower()),
-                *([("dryRun", "All")] if dry_run else []),
-            ]
-            return self._transport.apply(
-                path, body, Declared, headers=headers, query=query, what=str(ref), who=as_.user
+            return self._writer.apply(
+                path, body, Declared, as_=as_, what=str(ref), dry_run=dry_run, manager=manager, force=force
             )
 
         try:

@@ -36,6 +36,7 @@ from connectors.kubernetes.seen import (
     RevisionSeen,
     WorkloadSeen,
 )
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.sizing import Sizing
 from connectors.kubernetes.synced import SyncedSeen, force
 from connectors.kubernetes.template import references
@@ -62,13 +63,14 @@ class KubernetesCluster:
         self.read_only = config.read_only
         self.simulated = config.simulated
         self._transport = Transport(name, config)
-        self.access = Access(self._transport, self._refuse_to_write)
-        self.applying = Applying(self._transport, self._refuse_to_write)
-        self.copies = Copies(self._transport, self._refuse_to_write)
-        self.reconciling = Reconciling(self._transport, self._refuse_to_write)
-        self.jobs = Jobs(self._transport, self._refuse_to_write)
-        self.nodes = Nodes(self._transport, self._refuse_to_write)
-        self.sizing = Sizing(self._transport, self._refuse_to_write)
+        self._writer = Writer(self._transport, self._refuse_to_write)
+        self.access = Access(self._transport, self._writer)
+        self.applying = Applying(self._writer)
+        self.copies = Copies(self._writer)
+        self.reconciling = Reconciling(self._transport, self._writer)
+        self.jobs = Jobs(self._transport, self._writer)
+        self.nodes = Nodes(self._transport, self._writer)
+        self.sizing = Sizing(self._transport, self._writer)
 
     def health(self) -> Health:
         try:
@@ -315,28 +317,17 @@ class KubernetesCluster:
         `Held` while a disruption budget keeps it.
         """
         known_kind(ref.kind, frozenset({"Pod"}))
-        path, headers = f"{single(ref.kind, ref.namespace, ref.name)}/eviction", writing.impersonation(as_)
-        body, query = writing.eviction(ref), writing.options(dry_run=dry_run)
-        self._refuse_to_write(dry_run)
+        path, body = f"{single(ref.kind, ref.namespace, ref.name)}/eviction", writing.eviction(ref)
         try:
-            self._transport.create(path, body, Whole, headers=headers, query=query, what=str(ref), who=as_.user)
+            self._writer.create(path, body, Whole, as_=as_, what=str(ref), dry_run=dry_run)
         except Transient as error:
             if "disruption budget" in error.detail:
                 raise Held(f"A disruption budget keeps {ref} for now.", error.detail) from error
             raise
 
     def _write(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> Whole:
-        path, headers = single(ref.kind, ref.namespace, ref.name), writing.impersonation(as_)
-        self._refuse_to_write(dry_run)
-        return self._transport.merge(
-            path,
-            patch,
-            Whole,
-            headers=headers,
-            query=writing.options(dry_run=dry_run),
-            what=str(ref),
-            who=as_.user,
-        )
+        path = single(ref.kind, ref.namespace, ref.name)
+        return self._writer.merge(path, patch, Whole, as_=as_, what=str(ref), dry_run=dry_run)
 
     def _refuse_to_write(self, dry_run: bool) -> None:
         if self.read_only and not dry_run:

@@ -5,7 +5,7 @@ there is looked up by a patch that changes nothing, so whoever may do this still
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from connectors.kubernetes import wire, writing
 from connectors.kubernetes.reading import reference
 from connectors.kubernetes.resources import single
 from connectors.kubernetes.seen import EXECUTION, Identity, ObjectRef
-from connectors.kubernetes.transport import METADATA_ONLY, Transport
+from connectors.kubernetes.sending import Writer
 from connectors.names import resource_version, uid
 
 KIND = "Secret"
@@ -37,8 +37,8 @@ class CopySeen:
 class Copies:
     """Reached as `KubernetesCluster.copies`. Everything is done as the person, who needs `patch` on that one Secret."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
 
     def look(self, namespace: str, name: str, *, as_: Identity) -> CopySeen:
         """Raises `Missing`, and `Forbidden` when the person may not patch it."""
@@ -54,13 +54,10 @@ class Copies:
         return self._patch(ref, {"metadata": meta, "data": data}, as_=as_, dry_run=False)
 
     def _patch(self, ref: ObjectRef, patch: writing.Patch, *, as_: Identity, dry_run: bool) -> CopySeen:
-        path, headers = single(KIND, ref.namespace, ref.name), writing.impersonation(as_)
-        self._refuse_to_write(dry_run)
-        answer = self._transport.merge(
-            path, patch, OnlyMetadata, headers=[*headers, ("Accept", METADATA_ONLY)], query=writing.options(dry_run=dry_run),
-            what=f"{KIND} {ref.namespace}/{ref.name}", who=as_.user,
-        )  # fmt: skip
-        meta = answer.metadata
+        path, what = single(KIND, ref.namespace, ref.name), f"{KIND} {ref.namespace}/{ref.name}"
+        meta = self._writer.merge(
+            path, patch, OnlyMetadata, as_=as_, what=what, dry_run=dry_run, metadata_only=True
+        ).metadata
         times = [each.time for each in meta.managed_fields if each.manager == writing.FIELD_MANAGER and each.time]
         return CopySeen(
             ref=reference(KIND, meta),

@@ -5,7 +5,7 @@ write: whoever may deploy to a namespace still cannot approve a task.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +18,9 @@ from connectors.kubernetes import reading, wire, writing
 from connectors.kubernetes.fields import fields
 from connectors.kubernetes.resources import collection, single
 from connectors.kubernetes.seen import EXECUTION, ContainerSeen, CronJobSeen, Identity, ObjectRef
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.transport import Transport
+from connectors.kubernetes.whole import Whole
 from connectors.names import count, dns_label, dns_subdomain, uid
 
 TASK = "afterdeck.dev/task"
@@ -31,8 +33,6 @@ KEPT_FOR = 24 * 3600
 """Seconds that a Job stays after its end: as long, a run that is picked up again finds it and does not make a second one."""
 SUFFIX = 10
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
-
-Whole = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +139,8 @@ class _JobPod(wire.Wire):
 class Jobs:
     """The Jobs of one cluster. Errors as everywhere: `connectors.errors`."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, transport: Transport, writer: Writer) -> None:
+        self._transport, self._writer = transport, writer
 
     def templates(self, namespace: str) -> list[TaskTemplateSeen]:
         """The tasks of a namespace, by name."""
@@ -196,12 +196,8 @@ class Jobs:
         """Make the Job. `Conflict` when there is one of its name: read whose it is."""
         meta = manifest["metadata"]
         name = f"Job {dns_label(meta['namespace'])}/{dns_subdomain(meta['name'])}"
-        self._refuse_to_write(dry_run)
-        made = self._transport.create(
-            collection("Job", meta["namespace"]), manifest, Whole, headers=writing.impersonation(as_),
-            query=writing.options(dry_run=dry_run), what=name, who=as_.user,
-        )  # fmt: skip
-        return _job(made)
+        path = collection("Job", meta["namespace"])
+        return _job(self._writer.create(path, manifest, Whole, as_=as_, what=name, dry_run=dry_run))
 
     def delete(self, ref: ObjectRef, *, as_: Identity) -> None:
         """Delete this very Job, and its pods before it. `Missing` or `Conflict` when it is gone already."""
@@ -210,10 +206,7 @@ class Jobs:
             "preconditions": {"uid": uid(ref.uid)},
         }  # fmt: skip
         path = single("Job", ref.namespace, ref.name)
-        self._refuse_to_write(False)
-        self._transport.delete(
-            path, options, Whole, headers=writing.impersonation(as_), query=(), what=str(ref), who=as_.user
-        )
+        self._writer.delete(path, options, Whole, as_=as_, what=str(ref))
 
     def suspend(
         self, ref: ObjectRef, *, as_: Identity, suspended: bool, execution: str, seen: str, dry_run: bool = False
@@ -221,13 +214,7 @@ class Jobs:
         """Say whether the CronJob starts anything. Jobs that run go on."""
         patch = {**writing.precondition(ref, execution, seen), "spec": {"suspend": suspended}}
         path = single("CronJob", ref.namespace, ref.name)
-        self._refuse_to_write(dry_run)
-        return _cronjob(
-            self._transport.merge(
-                path, patch, Whole, headers=writing.impersonation(as_), query=writing.options(dry_run=dry_run),
-                what=str(ref), who=as_.user,
-            )
-        )  # fmt: skip
+        return _cronjob(self._writer.merge(path, patch, Whole, as_=as_, what=str(ref), dry_run=dry_run))
 
 
 def job_name(stem: str, execution: str) -> str:

@@ -1,6 +1,6 @@
 """Nodes, and what stands on them: how much room is left, which pods a drain would move, and which budgets would hold them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -12,14 +12,14 @@ from connectors.kubernetes import reading, wire, writing
 from connectors.kubernetes.fields import fields
 from connectors.kubernetes.resources import collection, of_cluster
 from connectors.kubernetes.seen import EXECUTION, Identity, ObjectRef, PodSeen
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.transport import Transport
+from connectors.kubernetes.whole import Whole
 from connectors.names import dns_subdomain, quantity
 
 MIRROR = "kubernetes.io/config.mirror"
 """Annotation of a pod that a machine runs by itself: the API server only shows it."""
 ENDED = frozenset({"Succeeded", "Failed"})
-
-Whole = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +125,8 @@ class _PlacedPod(wire.Wire):
 class Nodes:
     """The nodes of one cluster. Errors as everywhere: `connectors.errors`."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, transport: Transport, writer: Writer) -> None:
+        self._transport, self._writer = transport, writer
 
     def all(self) -> Iterator[NodeSeen]:
         return map(_node, self._transport.pages(collection("Node"), _Node, what="nodes"))
@@ -157,13 +157,7 @@ class Nodes:
         unschedulable = None if schedulable else True  # absent, as kubectl leaves it
         patch = {**writing.precondition(ref, execution, seen), "spec": {"unschedulable": unschedulable}}
         path = of_cluster("Node", ref.name)
-        self._refuse_to_write(dry_run)
-        return _whole_node(
-            self._transport.merge(
-                path, patch, Whole, headers=writing.impersonation(as_), query=writing.options(dry_run=dry_run),
-                what=str(ref), who=as_.user,
-            )
-        )  # fmt: skip
+        return _whole_node(self._writer.merge(path, patch, Whole, as_=as_, what=str(ref), dry_run=dry_run))
 
 
 def _whole_node(whole: Whole) -> NodeSeen:

@@ -57,7 +57,6 @@ def workload(kind: str, seen: wire.Workload) -> WorkloadSeen:
             Condition(c.type, c.status, c.reason, c.message, c.last_update_time) for c in status.conditions
         ),
         template_hash=template_hash(spec.template),
-        template_annotations=template.metadata.annotations,
         template_labels=template.metadata.labels,
         annotations=meta.annotations,
         labels=meta.labels,
@@ -143,8 +142,6 @@ def cronjob(seen: wire.CronJob) -> CronJobSeen:
         time_zone=seen.spec.time_zone,
         concurrency=seen.spec.concurrency_policy,
         deadline=seen.spec.job_template.spec.active_deadline_seconds,
-        last_succeeded_at=seen.status.last_successful_time,
-        active_jobs=tuple(job.name for job in seen.status.active),
         secrets=_secrets(template),
     )
 
@@ -214,7 +211,6 @@ def autoscaler(seen: wire.Autoscaler) -> AutoscalerSeen:
         min_replicas=seen.spec.min_replicas,
         max_replicas=seen.spec.max_replicas,
         current=seen.status.current_replicas,
-        desired=seen.status.desired_replicas,
         target=f"{target.kind}/{target.name}",
         generation=meta.generation,
         resource_version=meta.resource_version,

@@ -4,7 +4,6 @@ Their own objects are custom resources, which a cluster need not have and which 
 is known by name only, and says so.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from connectors.kubernetes.fields import fields
 from connectors.kubernetes.gitops import reconciler, with_fields, with_reconciler
 from connectors.kubernetes.resources import RECONCILERS, collection, single
 from connectors.kubernetes.seen import GitOpsOwner, Identity, ObjectRef, ReconcilerSeen
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.transport import Transport
 from connectors.kubernetes.whole import Whole
 from connectors.names import dns_subdomain
@@ -24,8 +24,8 @@ from connectors.names import kind as known_kind
 class Reconciling:
     """The objects of Argo CD and Flux in one cluster. Reached as `KubernetesCluster.reconciling`."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, transport: Transport, writer: Writer) -> None:
+        self._transport, self._writer = transport, writer
 
     def ask(self, owner: GitOpsOwner | None, whole: Whole) -> GitOpsOwner | None:
         """What else there is to know of the owner of an object: which of its fields are the owner's, and how soon it acts."""
@@ -64,11 +64,7 @@ class Reconciling:
         """Make what turns it on and off exactly `switch` (as in `ReconcilerSeen`), and leave a note on it, or take that away."""
         path = single(known_kind(ref.kind, RECONCILERS), ref.namespace, ref.name)
         patch = writing.auto_sync(ref, switch=switch, note=note, execution=execution, seen=seen)
-        self._refuse_to_write(dry_run)
-        whole = self._transport.merge(
-            path, patch, Whole, headers=writing.impersonation(as_), query=writing.options(dry_run=dry_run), what=str(ref), who=as_.user
-        )  # fmt: skip
-        return _seen(ref.kind, whole)
+        return _seen(ref.kind, self._writer.merge(path, patch, Whole, as_=as_, what=str(ref), dry_run=dry_run))
 
 
 def _seen(kind: str, whole: Whole) -> ReconcilerSeen:

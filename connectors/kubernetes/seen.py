@@ -123,7 +123,6 @@ class WorkloadSeen:
     partition: int  # a StatefulSet updates only pods with this ordinal or a higher one
     conditions: tuple[Condition, ...]
     template_hash: str  # sha256 over the canonical pod template, annotations included
-    template_annotations: Mapping[str, str]
     template_labels: Mapping[str, str]
     annotations: Mapping[str, str]
     labels: Mapping[str, str]
@@ -158,8 +157,6 @@ class CronJobSeen:
     time_zone: str = ""  # "": that of the controllers
     concurrency: str = ""  # Allow, Forbid or Replace
     deadline: int | None = None  # seconds that a Job of it may take
-    last_succeeded_at: datetime | None = None
-    active_jobs: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)  # of the whole object, by path; empty in lists
     job_template: Mapping[str, Any] = field(default_factory=dict, repr=False)  # empty in lists
     secrets: tuple[str, ...] = ()  # as of a workload
@@ -229,7 +226,6 @@ class AutoscalerSeen:
     min_replicas: int
     max_replicas: int
     current: int
-    desired: int
     target: str  # "Deployment/checkout-api": an autoscaler points by kind and name
     generation: int
     resource_version: str

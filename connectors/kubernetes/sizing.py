@@ -4,21 +4,20 @@ A pod's `resize` subresource keeps nothing but the resources of what it is sent,
 log and the pod does not carry it. Such a write is recognised by its values instead, and bound to the version that was seen.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from connectors.errors import Forbidden, Missing
 from connectors.kubernetes import whole, wire, writing
 from connectors.kubernetes.capacity import AskingPod, AskingSpec, Machine, PodNeeds, needs_of, room
 from connectors.kubernetes.resources import WORKLOADS, collection, single
 from connectors.kubernetes.seen import ContainerSeen, Identity, ObjectRef, PodSeen, WorkloadSeen
+from connectors.kubernetes.sending import Writer
 from connectors.kubernetes.transport import Transport
+from connectors.kubernetes.whole import Whole
 from connectors.names import dns_label, quantity
 from connectors.names import kind as known_kind
 
-T = TypeVar("T")
-Whole = dict[str, Any]
 ACTING = frozenset({"Auto", "Recreate", "Initial", "InPlaceOrRecreate"})
 RUNS = "status.phase!=Succeeded,status.phase!=Failed"
 
@@ -79,8 +78,8 @@ class VerticalSeen:
 class Sizing:
     """The sizes in one cluster. Reached as `KubernetesCluster.sizing`. Errors as everywhere: `connectors.errors`."""
 
-    def __init__(self, transport: Transport, refuse_to_write: Callable[[bool], None]) -> None:
-        self._transport, self._refuse_to_write = transport, refuse_to_write
+    def __init__(self, transport: Transport, writer: Writer) -> None:
+        self._transport, self._writer = transport, writer
 
     # What is there
 
@@ -150,7 +149,8 @@ class Sizing:
             "spec": {"template": {"spec": {"containers": [_container(container, sizes)]}}},
         }
         path = single(ref.kind, ref.namespace, ref.name)
-        return whole.workload(ref.kind, self._patch(path, patch, Whole, ref, as_=as_, dry_run=dry_run))
+        sized = self._writer.strategic(path, patch, Whole, as_=as_, what=str(ref), dry_run=dry_run)
+        return whole.workload(ref.kind, sized)
 
     def resize_pod(
         self,
@@ -167,16 +167,8 @@ class Sizing:
         known_kind(ref.kind, frozenset({"Pod"}))
         patch = {**writing.precondition(ref, execution, seen), "spec": {"containers": [_container(container, sizes)]}}
         path = f"{single(ref.kind, ref.namespace, ref.name)}/resize"
-        return _known(self._patch(path, patch, _Pod, ref, as_=as_, dry_run=dry_run), container)
-
-    def _patch(
-        self, path: str, patch: writing.Patch, answer: type[T], ref: ObjectRef, *, as_: Identity, dry_run: bool
-    ) -> T:
-        self._refuse_to_write(dry_run)
-        return self._transport.strategic(
-            path, patch, answer, headers=writing.impersonation(as_), query=writing.options(dry_run=dry_run), what=str(ref),
-            who=as_.user,
-        )  # fmt: skip
+        sized = self._writer.strategic(path, patch, _Pod, as_=as_, what=str(ref), dry_run=dry_run)
+        return _known(sized, container)
 
 
 def _container(name: str, sizes: Sizes) -> Whole:

@@ -207,7 +207,6 @@ class ObjectReference(Wire):
 class CronJobStatus(Wire):
     active: list[ObjectReference] = []
     last_schedule_time: datetime | None = None
-    last_successful_time: datetime | None = None
 
 
 class CronJob(Wire):
@@ -276,7 +275,6 @@ class AutoscalerSpec(Wire):
 
 class AutoscalerStatus(Wire):
     current_replicas: int = 0
-    desired_replicas: int = 0
 
 
 class Autoscaler(Wire):

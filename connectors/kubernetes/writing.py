@@ -41,8 +41,9 @@ def _header(value: str) -> str:
     return value.encode("utf-8").decode("latin-1")
 
 
-def options(*, dry_run: bool) -> Query:
-    return [("fieldManager", FIELD_MANAGER), *([("dryRun", "All")] if dry_run else [])]
+def options(*, dry_run: bool, manager: str = FIELD_MANAGER) -> Query:
+    named = [("fieldManager", manager)] if manager else []
+    return [*named, *([("dryRun", "All")] if dry_run else [])]
 
 
 def restart(ref: ObjectRef, *, stamp: str | None, execution: str, seen: str) -> Patch:

@@ -82,6 +82,14 @@ def log(on: KubernetesCluster, namespace: str = "payments", pod: str = "task-1",
     return on.jobs.log_of(ref("Pod", namespace, pod), container, as_=MIRA)
 
 
+def switch_sync(
+    on: KubernetesCluster, namespace: str = "payments", name: str = "checkout", kind: str = "Kustomization"
+) -> object:
+    return on.reconciling.set_auto_sync(
+        ref(kind, namespace, name), as_=MIRA, switch=True, note="mira", execution="e", seen="1"
+    )
+
+
 def copied(on: KubernetesCluster, namespace: str = "payments", name: str = "smtp") -> object:
     values = {"password": "new"}
     return on.copies.write(
@@ -141,6 +149,7 @@ class TestKubernetes(ConnectorContract):
             lambda on: on.nodes.read("node-a"),
             lambda on: list(on.nodes.pods("node-a")),
             lambda on: on.nodes.budgets_over([]),
+            lambda on: on.reconciling.read(ref("Kustomization")),
             lambda on: on.sizing.needs(ref("Deployment")),
             lambda on: on.sizing.pods(seen, [], "app"),
             lambda on: on.sizing.read_pod(ref("Pod"), "app"),
@@ -197,22 +206,26 @@ class TestKubernetes(ConnectorContract):
             lambda on, name: cordon(on, name),
             *(lambda on, name, write=write: write(on, name) for write in (start, stop, suspend)),
             *(lambda on, name, write=write: write(on, "payments", name) for write in (start, stop, suspend)),
+            lambda on, name: on.reconciling.read(ref("Kustomization", name)),
+            lambda on, name: on.reconciling.read(ref("Kustomization", "payments", name)),
+            lambda on, name: on.reconciling.read(ref(name)),
+            lambda on, name: switch_sync(on, kind=name),
             lambda on, name: on.sizing.needs(ref("Deployment", name)),
             lambda on, name: on.sizing.needs(ref("Deployment", "payments", name)),
             lambda on, name: on.sizing.read_pod(ref("Pod", "payments", name), "app"),
             lambda on, name: on.sizing.vertical_of(ref("Deployment", name)),
             *(
                 lambda on, name, write=write: write(on, name)
-                for write in (restart, scale, bound, give, give_pod, copied, evict)
+                for write in (restart, scale, bound, give, give_pod, switch_sync, copied, evict)
             ),
             *(
                 lambda on, name, write=write: write(on, "payments", name)
-                for write in (restart, scale, bound, give, give_pod, copied, evict)
+                for write in (restart, scale, bound, give, give_pod, switch_sync, copied, evict)
             ),
         ]
 
     def writes(self) -> list[Call]:
-        return [restart, scale, bound, give, give_pod, copied, evict, start, stop, suspend, cordon]
+        return [restart, scale, bound, give, give_pod, switch_sync, copied, evict, start, stop, suspend, cordon]
 
 
 class TestVault(ConnectorContract):
