@@ -12,6 +12,7 @@ from connectors.kubernetes import (
     BudgetSeen,
     Condition,
     KubernetesCluster,
+    ObjectRef,
     PodSeen,
     WorkloadSeen,
 )
@@ -192,12 +193,18 @@ def evict_stuck(seen: WorkloadSeen, world: World) -> dict[str, str | int]:
         if pod.template_hash != seen.update_revision and not pod.ready and not pod.terminating
     ]
     for pod in stuck:
-        world.hold()
-        try:
-            world.cluster.evict(pod.ref, as_=world.person)
-        except (Missing, Conflict):
-            continue  # it went by itself
+        evicted(pod.ref, world.cluster, world)
     return {"evicted": ", ".join(pod.name for pod in stuck) or "none"}
+
+
+def evicted(pod: ObjectRef, cluster: KubernetesCluster, world: World) -> bool:
+    """Evict a pod, and say whether it was there to go: one that went by itself is as good. Raises `Held`, and the connector's errors."""
+    world.hold()
+    try:
+        cluster.evict(pod, as_=world.person)
+    except (Missing, Conflict):
+        return False
+    return True
 
 
 def rollout_evidence(seen: WorkloadSeen, pods: Sequence[PodSeen]) -> dict[str, str | int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from connectors.errors import Conflict, Held, Missing
+from connectors.errors import Held
 from connectors.kubernetes.nodes import PodOnNode
 
 from ..nodes import (
@@ -48,6 +48,7 @@ from ..protocol import (
     World,
 )
 from ..registry import register
+from ..workloads import evicted
 
 AT_ONCE = 10
 """Evictions before the worker is handed back: each may take as long as the cluster does to answer."""
@@ -153,12 +154,8 @@ class DrainNode(Action[DrainParams]):
                 continue
             if asked == AT_ONCE:
                 break
-            world.hold()
             try:
-                world.cluster.evict(each.pod.ref, as_=world.person)
-                asked += 1
-            except (Missing, Conflict):
-                continue  # it went by itself
+                asked += evicted(each.pod.ref, world.cluster, world)
             except Held:
                 held.append(each)
         return held

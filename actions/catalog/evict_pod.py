@@ -6,13 +6,12 @@ nothing has happened until then. A pod that went does not come back, so there is
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import Field
 
-from connectors.errors import Conflict, Held, Missing
+from connectors.errors import Held
 from connectors.kubernetes import BudgetSeen, ObjectRef, PodSeen, WorkloadSeen
 
 from ..protocol import (
@@ -37,6 +36,7 @@ from ..protocol import (
 from ..registry import register
 from ..sizes import counted
 from ..workloads import (
+    evicted,
     hopeless,
     read_before_write,
     read_target,
@@ -120,9 +120,7 @@ class EvictPod(Action[EvictPodParams]):
         ref = ObjectRef("Pod", plan.target.ref.namespace, str(step.args["pod"]), str(step.args["uid"]))
         there = next((pod for pod in world.cluster.pods_of(seen) if pod.uid == ref.uid), None)
         if there is not None and not there.terminating:
-            world.hold()
-            with suppress(Missing, Conflict):  # it went by itself
-                world.cluster.evict(ref, as_=world.person)
+            evicted(ref, world.cluster, world)
         return {"evicted": ref.name, "asked at": run.stamp}
 
     def verify(self, plan: Plan, world: World) -> Verdict:

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from connectors.errors import Conflict, Missing
+from connectors.errors import Missing
 from connectors.kubernetes import KubernetesCluster, ObjectRef, PodSeen, WorkloadSeen
 from connectors.vault.seen import KV, VersionSeen
 
 from ..protocol import NotYet, Outcome, Plan, Run, Step, StepFailed, Verdict, World
-from ..workloads import evict_stuck, rolling, rollout_verdict
+from ..workloads import evict_stuck, evicted, rolling, rollout_verdict
 from .copying import written_at
 from .readers import Consumer, read_reader, step_id
 from .syncing import copied_at
@@ -98,13 +98,8 @@ def restart_back(step: Step, plan: Plan, world: World) -> Evidence:
     since, until = _held_the_new_one(step, plan, world)
     holding = [pod for pod in cluster.pods_of(seen) if pod.created_at and since <= pod.created_at <= until]
     for pod in holding:
-        if pod.terminating:
-            continue
-        world.hold()
-        try:
-            cluster.evict(pod.ref, as_=world.person)
-        except (Missing, Conflict):
-            continue  # it went by itself
+        if not pod.terminating:
+            evicted(pod.ref, cluster, world)
     if holding:
         raise NotYet(f"{name}: {_pods(len(holding))} made in between {'goes' if len(holding) == 1 else 'go'}.")
     return {name: "as before"}
