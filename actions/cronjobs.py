@@ -6,34 +6,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from connectors.errors import Missing
 from connectors.kubernetes.seen import CronJobSeen
 
-from .protocol import CannotPlan, Drifted, Impact, Target, World
+from .present import still_the_same, still_there
+from .protocol import Impact, Target, World
 
 ZONE = "UTC"
 """Of a CronJob that names no zone: it is that of the controllers, which cannot be asked, and hardly ever another."""
 
 
 def read_cronjob(target: Target, world: World) -> CronJobSeen:
-    """Read it and make sure that it is still this one. Raises `CannotPlan`."""
-    try:
-        seen = world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name)
-    except Missing as gone:
-        raise CannotPlan(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
-    if seen.ref.uid != target.ref.uid:
-        raise CannotPlan(
-            f"{target.label} was replaced by another object of the same name. Open the service again to act on it."
-        )
-    return seen
+    """Read it and make sure that it is still this one. Raises `LeftAlone`."""
+    return still_there(target, lambda: world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name))
 
 
 def read_before_write(target: Target, world: World) -> CronJobSeen:
     """Raises `Drifted` when the name now belongs to another object, and the connector's errors."""
-    seen = world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name)
-    if seen.ref.uid != target.ref.uid:
-        raise Drifted(f"{target.label} was replaced by another object of the same name. Nothing was changed.")
-    return seen
+    return still_the_same(target, world.cluster.jobs.read_cronjob(target.ref.namespace, target.ref.name))
 
 
 def next_run(seen: CronJobSeen, now: datetime) -> datetime | None:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from connectors.errors import Missing
 from connectors.kubernetes.nodes import BudgetOver, NodeSeen, PodOnNode, Room
 
+from .present import still_the_same, still_there
 from .protocol import (
     Action,
     CannotPlan,
@@ -56,24 +56,13 @@ def sorted_out(pods: Iterable[PodOnNode]) -> Pods:
 
 
 def read_node(target: Target, world: World) -> NodeSeen:
-    """Read the node and make sure that it is still this one. Raises `CannotPlan`."""
-    try:
-        seen = world.cluster.nodes.read(target.ref.name)
-    except Missing as gone:
-        raise CannotPlan(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
-    if seen.ref.uid != target.ref.uid:
-        raise CannotPlan(
-            f"{target.label} was replaced by another machine of the same name. Choose it again to act on it."
-        )
-    return seen
+    """Read the node and make sure that it is still this one. Raises `LeftAlone`."""
+    return still_there(target, lambda: world.cluster.nodes.read(target.ref.name))
 
 
 def read_before_write(target: Target, world: World) -> NodeSeen:
     """Raises `Drifted` when the name now belongs to another machine, and the connector's errors."""
-    seen = world.cluster.nodes.read(target.ref.name)
-    if seen.ref.uid != target.ref.uid:
-        raise Drifted(f"{target.label} was replaced by another machine of the same name. Nothing was changed.")
-    return seen
+    return still_the_same(target, world.cluster.nodes.read(target.ref.name))
 
 
 def switch_change(target: Target, seen: NodeSeen, world: World, *, schedulable: bool) -> Change:

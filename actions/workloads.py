@@ -18,8 +18,9 @@ from connectors.kubernetes import (
 )
 from connectors.kubernetes.seen import EventSeen
 
+from .present import still_the_same, still_there
 from .proofs import proof
-from .protocol import CannotPlan, Drifted, Impact, LeftAlone, Line, Outcome, Run, Target, Verdict, World
+from .protocol import CannotPlan, Impact, Line, Outcome, Run, Target, Verdict, World
 
 NOT_SHOWN = ("metadata.annotations.afterdeck.dev/execution", "metadata.generation", "metadata.resourceVersion")
 HOPELESS = {
@@ -53,17 +54,17 @@ WARNING_LIMIT = 300
 
 
 def read_target(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
-    """Read the workload and make sure that it is still this one. Raises `CannotPlan`."""
-    ref = target.ref
-    try:
-        seen = cluster.read_workload(ref.kind, ref.namespace, ref.name)
-    except Missing as gone:
-        raise LeftAlone(f"{target.label} is gone from cluster {target.cluster}. Nothing is left to act on.") from gone
-    if seen.ref.uid != ref.uid:
-        raise LeftAlone(
-            f"{target.label} was replaced by another object of the same name. Open the service again to act on it."
-        )
-    return seen
+    """Read the workload and make sure that it is still this one. Raises `LeftAlone`."""
+    return still_there(target, lambda: _read(cluster, target))
+
+
+def read_before_write(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
+    """Raises `Drifted` when the name now belongs to another object, and the connector's errors."""
+    return still_the_same(target, _read(cluster, target))
+
+
+def _read(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
+    return cluster.read_workload(target.ref.kind, target.ref.namespace, target.ref.name)
 
 
 def refuse_unready_for_rollout(seen: WorkloadSeen) -> None:
@@ -109,14 +110,6 @@ def rolling(seen: WorkloadSeen) -> bool:
     if seen.ref.kind == "StatefulSet":
         return bool(seen.partition == 0 and seen.update_revision and seen.current_revision != seen.update_revision)
     return seen.ref.kind == "Deployment" and seen.replicas > seen.updated
-
-
-def read_before_write(cluster: KubernetesCluster, target: Target) -> WorkloadSeen:
-    """Raises `Drifted` when the name now belongs to another object, and the connector's errors."""
-    seen = cluster.read_workload(target.ref.kind, target.ref.namespace, target.ref.name)
-    if seen.ref.uid != target.ref.uid:
-        raise Drifted(f"{target.label} was replaced by another object of the same name. Nothing was changed.")
-    return seen
 
 
 def warnings_in_soak(cluster: KubernetesCluster, seen: WorkloadSeen, run: Run) -> list[EventSeen]:
