@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from actions import claiming, grants, journal, lifecycle, services
 from actions.admission import stored_plan
@@ -17,10 +16,7 @@ from inventory.models import Workload
 from tests.characters import People, Shop, asks, fresh, work_off
 from tests.cluster import Namespace, workload
 
-
-@pytest.fixture(autouse=True)
-def _no_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
+pytestmark = pytest.mark.usefixtures("no_soak")
 
 
 @pytest.fixture

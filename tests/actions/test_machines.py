@@ -23,17 +23,14 @@ from tests.characters import People, Shop, asks, fresh, make_team, work_off
 from tests.cluster import eventually, made_namespace
 from tests.machines import Machine, budget, deployment_on, made_machine, pod_on
 
+pytestmark = pytest.mark.usefixtures("no_soak")
+
 
 @pytest.fixture(scope="module")
 def machine(endpoints: Endpoints) -> Iterator[Machine]:
     with made_namespace(endpoints) as namespace, made_machine(namespace) as made:
         namespace.apply(deployment_on(made, "app", replicas=2), deployment_on(made, "agent", kind="DaemonSet"))
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _short_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from actions import admission, execution, services
 from actions.errors import CannotPlanNow
@@ -19,6 +18,8 @@ from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
 from tests.contract.test_crashes import intended, settled, taken
+
+pytestmark = pytest.mark.usefixtures("no_soak")
 
 REPOSITORY = "registry.example/shop/checkout"
 DIGEST = f"{REPOSITORY}@sha256:{'a' * 64}"
@@ -34,11 +35,6 @@ ENVIRONMENT = [
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def no_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 def manifest(name: str, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import Settings
 
 from actions import admission, services
 from actions.admission import Preview
@@ -20,6 +19,8 @@ from inventory.models import Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
+
+pytestmark = pytest.mark.usefixtures("no_soak")
 
 REPOSITORY = "registry.example/shop/checkout"
 OLD = f"{REPOSITORY}@sha256:{'a' * 64}"
@@ -38,11 +39,6 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
 def staging(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def no_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 def deployed(namespace: Namespace, image: str, name: str = "checkout", **template: Any) -> None:

@@ -1,13 +1,11 @@
 """A KV secret is rotated as a saga: everybody who reads it has the new version before the old one is refused, or the old one comes back."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from hvac.exceptions import InvalidPath
-from pytest_django.fixtures import Settings
 
 from actions import claiming, execution, journal, services, supplying
 from actions.errors import CannotPlanNow, NotAllowed, TooLate
@@ -21,6 +19,8 @@ from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, made_namespace, workload
 from tests.safe import Database, Safe, made_database, made_safe
 from tests.vault import Vault
+
+pytestmark = pytest.mark.usefixtures("in_a_hurry")
 
 Status = JournalEntry.Status
 
@@ -47,12 +47,6 @@ def safe(endpoints: Endpoints) -> Iterator[Safe]:
 def orders(endpoints: Endpoints) -> Iterator[Database]:
     with made_database(endpoints) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
-    monkeypatch.setattr(execution, "RETRY", timedelta(milliseconds=100))
 
 
 @pytest.fixture

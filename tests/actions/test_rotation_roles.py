@@ -7,9 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
-from actions import execution
 from actions.models import Execution
 from actions.states import ExecutionState, RequestState
 from connectors.kubernetes import KubernetesCluster
@@ -26,6 +24,8 @@ from tests.actions.test_rotation import (
 from tests.characters import People, Shop, fresh, work_off
 from tests.cluster import Namespace, made_namespace, workload
 from tests.safe import Database, Safe, made_database, made_safe
+
+pytestmark = pytest.mark.usefixtures("in_a_hurry")
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +50,6 @@ def orders(endpoints: Endpoints) -> Iterator[Database]:
 def safe(endpoints: Endpoints) -> Iterator[Safe]:
     with made_safe(endpoints) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
-    monkeypatch.setattr(execution, "RETRY", timedelta(milliseconds=100))
 
 
 @pytest.fixture

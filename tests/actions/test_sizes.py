@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django.fixtures import Settings
 
 from actions import admission, claiming, confirmation, execution, journal, services
 from actions.admission import Preview
@@ -34,6 +33,8 @@ from tests.cluster import (
     workload,
 )
 
+pytestmark = pytest.mark.usefixtures("no_soak")
+
 SIZES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
 
 
@@ -47,11 +48,6 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
         for name in ("checkout", "refused", "put-off"):
             made.roll_out("deployment", name)
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 @pytest.fixture

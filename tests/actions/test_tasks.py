@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import Settings
 
 from actions import admission, claiming, execution, journal, lifecycle, services
 from actions.errors import BadParams, CannotPlanNow, NotFound, TooLate
@@ -24,6 +23,8 @@ from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
 from tests.tasks import cronjob, task_template
 
+pytestmark = pytest.mark.usefixtures("no_soak")
+
 CANARIES = ("canary-password-in-a-log", "canary-bearer", "canary-assigned", "Y2FuYXJ5LWtleS1pbi1hLWxvZw")
 
 
@@ -32,11 +33,6 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
         made.apply(workload("checkout", replicas=0))
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _short_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 @pytest.fixture

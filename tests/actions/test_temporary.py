@@ -26,16 +26,13 @@ from tests.characters import People, Shop, asks, ended, fresh, work_off
 from tests.cluster import Namespace, autoscaler, eventually, made_namespace, workload
 from tests.crash.portal import Worker
 
+pytestmark = pytest.mark.usefixtures("no_soak")
+
 
 @pytest.fixture(scope="module")
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _no_soak(settings: Settings) -> None:
-    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"soak_seconds": 0})
 
 
 @pytest.fixture
