@@ -3,11 +3,39 @@
 An open one can be what lets somebody act without asking first, so only who has the permission opens one, and each is on the record.
 """
 
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from .models import Incident, Service
+from audit import writer
+from audit.events import About, Actor, ActorKind, Event
+
+from .errors import NotYours, Unfit
+from .models import Incident, Person, Service
+from .queries import services_visible_to
+
+REPORTS = "inventory.change_incident"
+REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MOST_SERVICES = 100
+LONGEST_TITLE, LONGEST_URL = 300, 500
+CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What is told of an incident. `services` are slugs."""
+
+    reference: str
+    title: str
+    services: Sequence[str]
+    url: str = ""
+    opened_at: datetime | None = None
 
 
 def open_incident(service: Service | None, at: datetime, reference: str = "") -> Incident | None:
@@ -18,3 +46,99 @@ def open_incident(service: Service | None, at: datetime, reference: str = "") ->
     if reference:
         rows = rows.filter(reference=reference)
     return rows.first()
+
+
+def incidents_visible_to(person: Person) -> QuerySet[Incident]:
+    """Those of services that the person sees; whoever keeps incidents sees them all."""
+    rows = Incident.objects.prefetch_related("services")
+    if person.has_perm(REPORTS):
+        return rows
+    return rows.filter(services__in=services_visible_to(person).order_by()).distinct()
+
+
+def report(*, actor: Person, told: Report, now: datetime) -> tuple[Incident, bool]:
+    """Open the incident, or bring an open one up to date. Returns it and whether it is new. Raises `NotYours` or `Unfit`."""
+    _require_reporter(actor, told.reference)
+    title = CONTROL.sub(" ", told.title).strip()
+    _check(told, title, now)
+    with transaction.atomic():
+        services = _services(told.services)
+        values = {"title": title, "url": told.url}
+        incident, new = Incident.objects.select_for_update().get_or_create(
+            reference=told.reference, defaults={**values, "opened_at": told.opened_at or now}
+        )
+        if incident.closed_at is not None:
+            raise Unfit(
+                "reference", f"It was closed on {incident.closed_at:%Y-%m-%d}. Report what is wrong now by another one."
+            )
+        before = (incident.title, incident.url, {each.pk for each in incident.services.all()} if not new else None)
+        if before == (title, told.url, {each.pk for each in services}):
+            return incident, False
+        Incident.objects.filter(pk=incident.pk).update(**values)
+        incident.title, incident.url = title, told.url
+        incident.services.set(services)
+        _record("incident.opened" if new else "incident.updated", actor, incident, services)
+        return incident, new
+
+
+def close(*, actor: Person, reference: str, now: datetime) -> Incident:
+    """A second time changes nothing. Raises `NotYours` or `Unfit`."""
+    _require_reporter(actor, reference)
+    with transaction.atomic():
+        incident = Incident.objects.select_for_update().filter(reference=reference).first()
+        if incident is None:
+            raise Unfit("reference", "There is no incident by this reference.")
+        if incident.closed_at is None:
+            incident.closed_at = max(now, incident.opened_at)
+            incident.save(update_fields=["closed_at"])
+            _record("incident.closed", actor, incident, incident.services.all())
+        return incident
+
+
+def _require_reporter(actor: Person, reference: str) -> None:
+    if actor.has_perm(REPORTS):
+        return
+    why = "Only administrators, and the account of the tool that keeps incidents, report them here."
+    with transaction.atomic():
+        writer.record(
+            Event("access.refused", _actor(actor), f"report an incident: {why}", details={"reference": reference[:64]})
+        )
+    raise NotYours(why)
+
+
+def _check(told: Report, title: str, now: datetime) -> None:
+    if not REFERENCE.fullmatch(told.reference):
+        raise Unfit("reference", "Letters, digits, dots, dashes and underscores, 64 at most, a letter or digit first.")
+    if not 1 <= len(title) <= LONGEST_TITLE:
+        raise Unfit("title", f"From 1 to {LONGEST_TITLE} characters.")
+    if told.url:
+        try:
+            URLValidator(schemes=["https", "http"])(told.url)
+        except ValidationError as wrong:
+            raise Unfit("url", "An address that begins with https:// or http://, or none.") from wrong
+    if len(told.url) > LONGEST_URL:
+        raise Unfit("url", f"At most {LONGEST_URL} characters.")
+    if told.opened_at is not None and told.opened_at > now:
+        raise Unfit("opened_at", "It cannot have begun in the future.")
+    if not 1 <= len(set(told.services)) <= MOST_SERVICES:
+        raise Unfit("services", f"Name those that it is about, from 1 to {MOST_SERVICES}.")
+
+
+def _services(slugs: Collection[str]) -> list[Service]:
+    found = Service.objects.in_bulk(set(slugs), field_name="slug")
+    if unknown := sorted(set(slugs) - found.keys()):
+        raise Unfit("services", f"There is no service {unknown[0]}.")
+    return list(found.values())
+
+
+def _record(verb: str, actor: Person, incident: Incident, services: Collection[Service]) -> None:
+    """One row for each service, so that whoever sees the service sees it."""
+    details: dict[str, object] = {
+        "reference": incident.reference, "title": incident.title, "services": sorted(each.slug for each in services),
+    }  # fmt: skip
+    summary = f"{incident.reference}: {incident.title}"[:400]
+    writer.record(*(Event(verb, _actor(actor), summary, About(service=each.slug), details) for each in services))
+
+
+def _actor(person: Person) -> Actor:
+    return Actor(ActorKind.PERSON, person.username, person.pk)
