@@ -12,16 +12,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.facts import Effect, Ruling
+from approvals.facts import Facts
+from approvals.policy import OVERRIDE
+from approvals.rulings import Effect, Ruling
 from audit import writer
+from audit.canonical import digest
 from audit.events import SYSTEM, Actor, Event
 from inventory.models import Person
 
-from . import bell, lifecycle, recording, targets
+from . import bell, debts, lifecycle, recording, ruling, targets
 from .models import Execution, Grant, Request
 from .protocol import Params, Plan, plan_from
 from .registry import AnyAction, action_named
 from .states import RequestState
+from .terms import Terms
 
 STATES = {
     Effect.ALLOW: RequestState.APPROVED,
@@ -40,6 +44,8 @@ class Preview:
     plan: Plan
     ruling: Ruling
     planned_in_ms: int
+    facts: tuple[Facts, ...] = ()
+    terms: Terms = Terms()
 
 
 def admit(
@@ -51,21 +57,24 @@ def admit(
     actor: Actor,
     undo_of: Request | None = None,
     ends: Grant | None = None,
+    supersedes: Request | None = None,
     key: str | None = None,
 ) -> Request:
     """Write the request. Its run is in line at once when nobody has to be asked."""
     now = timezone.now()
+    service = ends.request.service if ends else targets.service_of(seen.row)
+    broken = seen.terms.break_glass and seen.ruling.effect is Effect.ALLOW and seen.ruling.break_glass is not None
     asked = None
     if seen.ruling.effect is Effect.NEEDS:
-        expiry = now + timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
+        minutes = seen.ruling.expires_minutes or settings.CONFIGURATION.request_expiry_hours * 60
         asked = approvals.open_round(
             digest=seen.plan.digest, requester_identity=requester.identity, requirements=seen.ruling.requirements, now=now,
-            expires_at=expiry,
+            expires_at=now + timedelta(minutes=minutes), risk=int(seen.action.risk),
         )  # fmt: skip
     request = Request.objects.create(
         action=seen.action.id,
         # The end of a grant belongs where its start did, whoever the target belongs to by then, and if it is nobody.
-        service=ends.request.service if ends else targets.service_of(seen.row),
+        service=service,
         environment=ends.request.environment if ends else targets.environment_of(seen.row),
         **targets.column_of(seen.row),
         target_key=seen.plan.target.key,
@@ -87,13 +96,34 @@ def admit(
         created_at=now,
         decided_at=None if asked else now,
         planned_in_ms=seen.planned_in_ms,
+        facts=[each.stored() for each in seen.facts],
+        ticket=seen.terms.ticket,
+        incident=ruling.incident_of(service, seen.terms, now) if ends is None else None,
+        not_before=seen.terms.not_before,
+        overrides=seen.terms.override and any(each.set_aside == OVERRIDE for each in seen.ruling.answers),
+        breaks_glass=broken,
+        supersedes=supersedes,
+        shape=shape_of(seen.plan),
         submission_key=key,
     )
     recording.created(request, seen.ruling, actor)
+    if broken:
+        debts.open_debt(request, seen.ruling, now)
     transaction.on_commit(lambda: bell.announce(request.pk))
     if seen.ruling.effect is Effect.ALLOW:
         queue(request, now)
     return request
+
+
+def terms_of(request: Request) -> Terms:
+    """How it was asked for."""
+    return Terms(request.ticket, request.not_before, request.overrides, request.breaks_glass)
+
+
+def shape_of(plan: Plan) -> str:
+    """The same for the same change elsewhere: what the action does to which fields, without where and from what."""
+    lines = sorted({(line.path, line.before, line.after) for change in plan.changes for line in change.lines})
+    return digest({"action": plan.action, "params": dict(plan.params), "lines": [list(line) for line in lines]})
 
 
 def stored_plan(request: Request) -> Plan:
@@ -110,7 +140,7 @@ def queue(request: Request, now: datetime) -> Execution:
         request=request,
         waits_for=waits_for,
         stamp=now.isoformat(timespec="seconds"),
-        run_after=now,
+        run_after=max(now, request.not_before or now),
         queued_at=now,
     )
     said = {"": "in line for a worker", "start": "for its requester to start", "value": "for its requester's value"}

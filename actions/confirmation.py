@@ -4,15 +4,14 @@ The plan is made again and compared by digest; people who approved must still be
 Whatever differs stops the run before anything changes.
 """
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.facts import Effect
 from approvals.models import Vote
+from approvals.rulings import Effect
 from approvals.tally import Outcome
 from audit import writer
 from audit.events import Event
@@ -20,14 +19,15 @@ from inventory import queries as inventory
 from inventory.models import Service
 
 from . import journal, lifecycle
-from .admission import stored_plan
+from .admission import stored_plan, terms_of
 from .claiming import worker_actor
+from .eligibility import still_holds
 from .errors import BadParams, CannotPlanNow, NotFound
 from .models import Execution, JournalEntry, Request
 from .planning import make_plan, read_params, world_for
 from .protocol import Plan
 from .registry import action_named
-from .ruling import rule
+from .ruling import current_policy, decide, facts_of
 from .states import RequestState
 from .targets import row_of
 
@@ -107,7 +107,7 @@ def _stale(execution: Execution, why: str, now: Plan | None = None) -> Answer:
 def _no_longer_allowed(request: Request) -> str:
     if request.ends_id is not None:  # access ends whoever may still ask for what
         return ""
-    requester, team = request.requester, request.service.team
+    requester = request.requester
     if not requester.is_active:
         return f"{requester.name} no longer has an account here."
     for service in _services(request):
@@ -115,14 +115,19 @@ def _no_longer_allowed(request: Request) -> str:
             return f"{requester.name} may no longer ask for {service.slug}."
     if request.round is None:
         return ""
-    still = {person.identity for person in inventory.approvers_of(team)}
-    if approvals.outcome_of(request.round, lambda vote: vote.identity in still) is not Outcome.APPROVED:
+    asked = request.round
+    still = {
+        vote.pk
+        for vote in asked.votes.select_related("voter__same_person_as")
+        if still_holds(vote, asked, request.service)
+    }
+    if approvals.outcome_of(asked, lambda vote: vote.pk in still) is not Outcome.APPROVED:
         return "Somebody who approved is no longer an approver, so the approval does not hold."
 
     def by_another(vote: Vote) -> bool:
-        return vote.identity in still and vote.voter.identity != requester.identity
+        return vote.pk in still and vote.voter.identity != requester.identity
 
-    if approvals.outcome_of(request.round, by_another) is not Outcome.APPROVED:
+    if approvals.outcome_of(asked, by_another) is not Outcome.APPROVED:
         return "An account that approved is by now known to be the requester's, so the approval does not hold."
     return ""
 
@@ -136,9 +141,10 @@ def _services(request: Request) -> list[Service]:
 def _policy_turned(request: Request, now: Plan) -> str:
     if request.ends_id is not None:
         return ""
-    # The way back stays as agreed as it was when it was asked for, however long it stood in line.
-    at = request.created_at + timedelta(seconds=1) if request.undo_of_id else timezone.now()
-    ruling = rule(action_named(request.action), row_of(request), request.requester, at, now, request.undo_of)
+    action, row, at = action_named(request.action), row_of(request), timezone.now()
+    terms = replace(terms_of(request), not_before=None)  # it is that time now
+    facts = facts_of(action, row, request.requester, at, now, request.undo_of, terms=terms, again=request)
+    ruling = decide(facts, now, current_policy(), terms)
     if ruling.effect is Effect.DENY:
         return f"The policy says no now. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round is None:

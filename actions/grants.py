@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from approvals.facts import Effect, RuleAnswer, Ruling
+from approvals.rulings import Effect, RuleAnswer, Ruling
 from audit import writer
 from audit.events import SYSTEM, Actor, Event
 from inventory import queries as inventory

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import models
 
 from approvals.models import Round
-from inventory.models import Environment, Node, Secret, Service, Workload
+from inventory.models import Environment, Incident, Node, Secret, Service, Workload
 
 from .states import ExecutionState, GrantState, RequestState
 
@@ -51,6 +51,24 @@ class Request(models.Model):
     created_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     planned_in_ms = models.PositiveIntegerField(default=0)
+    facts = models.JSONField(
+        default=list,
+        help_text="What the policy saw: of the whole, then of each part of a chain. Empty before it was kept",
+    )
+    ticket = models.CharField(max_length=200, blank=True, help_text="A reference to where the story is told, as given")
+    incident = models.ForeignKey(Incident, null=True, on_delete=models.PROTECT, related_name="requests")
+    not_before = models.DateTimeField(null=True, help_text="When it is to run, if not at once")
+    overrides = models.BooleanField(default=False, help_text="Denials were to be set aside, as the policy allows")
+    breaks_glass = models.BooleanField(default=False, help_text="It ran at once, and is reviewed afterwards")
+    supersedes = models.OneToOneField(
+        "self", null=True, on_delete=models.PROTECT, related_name="superseded_by",
+        help_text="What was asked for first, when an approver would rather agree to less",
+    )  # fmt: skip
+    shape = models.CharField(
+        max_length=64,
+        blank=True,
+        help_text="A digest of what changes without where: the same for the same change elsewhere",
+    )
     submission_key = models.CharField(
         max_length=100,
         null=True,
@@ -67,6 +85,7 @@ class Request(models.Model):
             models.Index(fields=["service", "-created_at", "-id"], name="request_by_service"),
             models.Index(fields=["requester", "-created_at", "-id"], name="request_by_requester"),
             models.Index(fields=["-created_at", "-id"], name="request_page"),
+            models.Index(fields=["target_key", "-created_at"], name="request_by_target"),
         ]
         constraints = [
             models.CheckConstraint(
@@ -84,6 +103,53 @@ class Request(models.Model):
     def row(self) -> Workload | Secret | Node | None:
         """The inventory's row of what it acts on."""
         return self.workload or self.secret or self.node
+
+
+class Debt(models.Model):
+    """What breaking glass leaves: somebody has to look at what was done. Until then the same human breaks none again."""
+
+    request = models.OneToOneField(Request, on_delete=models.PROTECT, related_name="debt")
+    round = models.OneToOneField(Round, on_delete=models.PROTECT, related_name="debt")
+    identity = models.BigIntegerField()
+    due_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    accepted = models.BooleanField(null=True, help_text="Whether the reviewer found it right; either way it is settled")
+    overdue_alarm_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["identity"], condition=models.Q(settled_at=None), name="debt_open")]
+
+    def __str__(self) -> str:
+        return f"Debt of request {self.request_id}"
+
+
+class Proposal(models.Model):
+    """Less than what was asked for, which an approver would agree to: its plan and digest are signed, and the requester confirms or not."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CONFIRMED = "confirmed"
+        DECLINED = "declined"
+        CLOSED = "closed"
+
+    request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="proposals")
+    proposer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="proposals")
+    params = models.JSONField()
+    plan_text = models.TextField()
+    digest = models.CharField(max_length=64)
+    note = models.TextField(blank=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["request"], condition=models.Q(state="open"), name="proposal_one_open")
+        ]
+
+    def __str__(self) -> str:
+        return f"Proposal {self.pk} for request {self.request_id}"
 
 
 class Execution(models.Model):

@@ -5,11 +5,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from approvals.models import Round, Vote
+from approvals.models import Asked, Round, Vote
 from inventory import queries as inventory
 from inventory.models import Person, Service, Team, Workload
 
@@ -39,7 +39,7 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
     return rows.filter(
         Q(service__in=inventory.services_visible_to(person))
         | Q(requester=person)
-        | Q(round__candidates__contains=[person.identity])
+        | Q(Exists(Asked.objects.filter(round=OuterRef("round"), identity=person.identity)))
         | Q(service__in=_approved_by(person))
     )
 
@@ -79,17 +79,13 @@ def others_decide(person: Person, limit: int = 50) -> QuerySet[Request]:
 
 
 def _decidable(person: Person) -> QuerySet[Request]:
-    return (
-        Request.objects.filter(
-            state=RequestState.AWAITING_APPROVAL,
-            round__state=Round.State.OPEN,
-            round__candidates__contains=[person.identity],
-            round__expires_at__gt=Now(),
-            service__in=_approved_by(person),
-        )
-        .exclude(round__requester_identity=person.identity)
-        .exclude(round__in=Vote.objects.filter(identity=person.identity).values("round"))
-    )
+    return Request.objects.filter(
+        state=RequestState.AWAITING_APPROVAL,
+        round__state=Round.State.OPEN,
+        round__expires_at__gt=Now(),
+        round__asked__identity=person.identity,
+        round__asked__open=True,
+    ).exclude(round__requester_identity=person.identity)
 
 
 def _approved_by(person: Person) -> QuerySet[Service]:

@@ -5,7 +5,7 @@ A refusal is loud: an error for the person, and an event here that says who trie
 
 from django.db import transaction
 
-from approvals.facts import Ruling
+from approvals.rulings import Ruling
 from approvals.services import VoteRefused
 from audit import writer
 from audit.events import SYSTEM, About, Actor, Event
@@ -24,17 +24,20 @@ def created(request: Request, ruling: Ruling, actor: Actor) -> None:
         Event(
             "request.submitted", actor, f"{request.summary}, digest {request.digest[:8]}", about,
             {"digest": request.digest, "params": request.params, "reason": request.reason, "entrance": request.entrance,
-             "undo_of": request.undo_of_id},
+             "undo_of": request.undo_of_id, "ticket": request.ticket, "incident": request.incident.reference if request.incident else "",
+             "not_before": request.not_before.isoformat() if request.not_before else None, "supersedes": request.supersedes_id},
         ),
         Event(
             "policy.ruled", SYSTEM, f"{ruling.headline}: {', '.join(rules)}", about,
-            {"effect": ruling.effect.value, "rules": rules, "policy": ruling.policy_digest},
+            {"effect": ruling.effect.value, "rules": rules, "policy": ruling.policy_digest,
+             "set_aside": [f"{answer.rule} by {answer.set_aside}" for answer in ruling.set_aside]},
         ),
     )  # fmt: skip
     if request.state == RequestState.DENIED:
         writer.record(Event("request.denied", SYSTEM, ruling.why[:400], about, {"rules": rules}))
     elif request.state == RequestState.APPROVED:
-        writer.record(Event("request.approved", SYSTEM, "nobody had to be asked", about, {"rules": rules}))
+        aside = ", ".join(f"{answer.rule} set aside by {answer.set_aside}" for answer in ruling.set_aside)
+        writer.record(Event("request.approved", SYSTEM, aside or "nobody had to be asked", about, {"rules": rules}))
 
 
 def plan_refused(actor: Actor, action: str, row: Row | None, problem: str) -> None:

@@ -1,8 +1,10 @@
 """Gathers the typed facts a policy sees about one plan, and asks the policy."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 
@@ -15,20 +17,23 @@ from approvals.facts import (
     ContextFacts,
     EnvironmentFacts,
     Facts,
+    HistoryFacts,
     PlanFacts,
-    Ruling,
     TargetFacts,
 )
+from approvals.rulings import Effect, Ruling
+from inventory import incidents, on_call
 from inventory import queries as inventory
-from inventory.models import Person, Service, Workload
+from inventory.models import Incident, Person, Service, Workload
 
+from .eligibility import people_for
 from .models import Request
+from .past import history_of
 from .protocol import Plan, plan_from
 from .registry import AnyAction, action_named
 from .states import ExecutionState
-from .targets import Row, environment_of, row_at, service_of
-
-OWNING_TEAM_APPROVERS = "owning-team-approvers"
+from .targets import Row, environment_of, row_at, service_of, target_of
+from .terms import Terms
 
 
 def current_policy() -> loader.Policy:
@@ -40,12 +45,12 @@ class Standing:
     """What a person is to a service: the same for all its workloads and actions, so it is looked up once for many rulings."""
 
     actor: ActorFacts
-    approvers: tuple[Approver, ...]
+    people: dict[str, tuple[Approver, ...]]
 
 
-def standing_of(person: Person, service: Service) -> Standing:
-    approvers = inventory.approvers_of(service.team)
+def standing_of(person: Person, service: Service, now: datetime) -> Standing:
     owner = inventory.is_owner(person, service)
+    shift = on_call.on_call_now(service.team, now) if service.team else []
     return Standing(
         actor=ActorFacts(
             name=person.name,
@@ -54,8 +59,10 @@ def standing_of(person: Person, service: Service) -> Standing:
             is_admin=person.is_superuser,
             may_ask=owner or inventory.may_ask(person, service),
             teams=tuple(sorted(person.groups.filter(team__isnull=False).values_list("team__slug", flat=True))),
+            is_on_call=any(each.identity == person.identity for each in shift),
+            groups=tuple(sorted(person.groups.values_list("name", flat=True))),
         ),
-        approvers=tuple(Approver(each.identity, each.username, each.name) for each in approvers),
+        people=people_for(sorted(current_policy().groups), service, now),
     )
 
 
@@ -67,34 +74,76 @@ def rule(
     plan: Plan | None = None,
     undo_of: Request | None = None,
     standing: Standing | None = None,
+    terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Ruling:
-    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click.
+    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
+    facts = facts_of(action, row, person, now, plan, undo_of, standing, terms)
+    return decide(facts, plan, current_policy(), terms)
+
+
+def decide(facts: Sequence[Facts], plan: Plan | None, shipped: loader.Policy, terms: Terms) -> Ruling:
+    """What a policy says to facts that were gathered, of the whole and then of each part.
 
     A chain is asked for as a whole, and each of its parts as if it were alone: it never gets more than they would.
     """
-    shipped, facts = current_policy(), facts_about(action, row, person, now, plan, undo_of, standing)
+    whole, *alone = (_answer(each, shipped, terms) for each in facts)
     if plan is None or not plan.parts:
-        return policy.evaluate(facts, shipped)
-    alone = [
-        (part.summary, facts_about(action_named(part.action), row_at(part.target), person, now, part, None))
-        for part in plan.parts
-    ]
-    answers = [(name, policy.evaluate(replace(each, context=facts.context), shipped)) for name, each in alone]
-    return combine(policy.evaluate(facts, shipped), answers)
+        return whole
+    return combine(whole, [(part.summary, ruling) for part, ruling in zip(plan.parts, alone, strict=True)])
 
 
-def facts_about(
+def _answer(facts: Facts, shipped: loader.Policy, terms: Terms) -> Ruling:
+    """Nothing is overridden and no glass is broken where nothing asks for it."""
+    plain = policy.evaluate(facts, shipped)
+    if plain.effect is Effect.ALLOW or not (terms.override or terms.break_glass):
+        return plain
+    return policy.evaluate(facts, shipped, override=terms.override, break_glass=terms.break_glass)
+
+
+def facts_of(
+    action: AnyAction,
+    row: Row,
+    person: Person,
+    now: datetime,
+    plan: Plan | None,
+    undo_of: Request | None = None,
+    standing: Standing | None = None,
+    terms: Terms = Terms(),  # noqa: B008  # frozen
+    again: Request | None = None,
+) -> tuple[Facts, ...]:
+    """What the policy sees of the whole, and then of each part of a chain. `again`: the request that is asked about once more."""
+    whole = _facts(action, row, person, now, plan, undo_of, standing, terms, again)
+    parts = plan.parts if plan is not None else ()
+    alone = (_facts(action_named(p.action), row_at(p.target), person, now, p, None, None, terms, again) for p in parts)
+    return (whole, *(replace(each, context=whole.context) for each in alone))
+
+
+def incident_of(service: Service, terms: Terms, now: datetime) -> Incident | None:
+    """The open one that the ticket names, or else one that is open for the service: nobody has to tell it again."""
+    return incidents.open_incident(service, now, terms.ticket) or incidents.open_incident(service, now)
+
+
+def _facts(
     action: AnyAction,
     row: Row,
     person: Person,
     now: datetime,
     plan: Plan | None,
     undo_of: Request | None,
-    standing: Standing | None = None,
+    standing: Standing | None,
+    terms: Terms,
+    again: Request | None,
 ) -> Facts:
     service, environment = service_of(row), environment_of(row)
     team = service.team
-    stands = standing or standing_of(person, service)
+    runs_at = terms.not_before or now
+    stands = standing or standing_of(person, service, runs_at)
+    history = HistoryFacts()
+    if plan is not None:
+        history = history_of(
+            target_key=target_of(row).key, action=action.id, service=service, environment=environment, person=person, at=now,
+            of=again,
+        )  # fmt: skip
     return Facts(
         actor=stands.actor,
         action=ActionFacts(action.id, int(action.risk)),
@@ -108,11 +157,22 @@ def facts_about(
         ),
         environment=EnvironmentFacts(environment.slug, environment.criticality),
         plan=_numbers(plan, row),
-        context=_context(undo_of, plan, person, now),
-        now=now,
+        context=_context(undo_of, plan, person, again.created_at if again else now, _told(service, terms, now)),
+        now=runs_at,
         requester_identity=person.identity,
-        people={OWNING_TEAM_APPROVERS: stands.approvers},
+        people=stands.people,
+        history=history,
     )
+
+
+def _told(service: Service, terms: Terms, now: datetime) -> dict[str, Any]:
+    incident = incident_of(service, terms, now)
+    return {
+        "ticket": terms.ticket,
+        "open_incident": incident is not None,
+        "incident": incident.reference if incident else "",
+        "scheduled": terms.not_before is not None,
+    }
 
 
 def _numbers(plan: Plan | None, row: Row) -> PlanFacts:
@@ -125,15 +185,19 @@ def _numbers(plan: Plan | None, row: Row) -> PlanFacts:
     return replace(blank, **{name: type(getattr(blank, name))(plan.numbers[name]) for name in told})
 
 
-def _context(undo_of: Request | None, plan: Plan | None, person: Person, now: datetime) -> ContextFacts:
+def _context(
+    undo_of: Request | None, plan: Plan | None, person: Person, asked_at: datetime, told: dict[str, Any]
+) -> ContextFacts:
+    """The way back stays as agreed as it was when it was asked for, however long it stood in line: its hours count until then."""
     execution = getattr(undo_of, "execution", None)
     if undo_of is None or execution is None:  # it never ran, so nothing is its way back
-        return ContextFacts()
-    ended = execution.ended_at or now
+        return ContextFacts(**told)
+    ended = execution.ended_at or asked_at
     return ContextFacts(
         undo_of_succeeded=execution.state == ExecutionState.SUCCEEDED and _is_the_way_back(plan, undo_of),
         undo_by_requester=undo_of.requester.identity == person.identity,
-        hours_since_original=round((now - ended).total_seconds() / 3600, 3),
+        hours_since_original=round((asked_at - ended).total_seconds() / 3600, 3),
+        **told,
     )
 
 

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.facts import Effect
+from approvals.rulings import Effect
 from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
@@ -22,14 +22,16 @@ from inventory.models import Person
 
 from . import admission, bell, lifecycle, recording, targets
 from .admission import Preview, stored_plan
+from .eligibility import voter_of
 from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
 from .lifecycle import Lost
 from .models import Execution, Grant, Request
 from .planning import make_plan, read_params, world_for
 from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
-from .ruling import rule
+from .ruling import current_policy, decide, facts_of
 from .states import ENDED, WITHOUT_EFFECT, ExecutionState, GrantState, RequestState
+from .terms import Terms
 
 MAX_REASON = 2000
 MAX_KEY = 64
@@ -47,6 +49,7 @@ def preview(
     params: Mapping[str, Any],
     from_form: bool = False,
     undo_of: Request | None = None,
+    terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Preview:
     """Plan and ask the policy, without writing anything. `target` is the id of the action's kind of target, such as a workload's.
 
@@ -57,10 +60,12 @@ def preview(
     values = read_params(chosen, params, from_form=from_form)
     started = time.monotonic()
     now = timezone.now()
+    how = terms.checked(now)
     goal = targets.target_of(row)
     plan = make_plan(chosen, goal, values, world_for(goal, actor, now=now))
     took = int((time.monotonic() - started) * 1000)
-    return Preview(chosen, row, values, plan, rule(chosen, row, actor, now, plan, undo_of), took)
+    facts = facts_of(chosen, row, actor, now, plan, undo_of, terms=how)
+    return Preview(chosen, row, values, plan, decide(facts, plan, current_policy(), how), took, facts, how)
 
 
 def submit(
@@ -74,6 +79,7 @@ def submit(
     digest: str | None = None,
     from_form: bool = False,
     submission_key: str | None = None,
+    terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Request:
     """Ask for an action. Runs at once, waits for approvers, or is denied; the record says which and why.
 
@@ -83,7 +89,7 @@ def submit(
     """
     return _submit(
         actor=actor, action=action, target=target, params=params, reason=reason, entrance=entrance, digest=digest,
-        from_form=from_form, undo_of=None, submission_key=submission_key,
+        from_form=from_form, undo_of=None, submission_key=submission_key, terms=terms,
     )  # fmt: skip
 
 
@@ -99,13 +105,16 @@ def _submit(
     from_form: bool,
     undo_of: Request | None,
     submission_key: str | None,
+    terms: Terms,
 ) -> Request:
     text = _reason(reason)
     key = _key(actor, submission_key)
     if earlier := _made_before(key):
         return earlier
     try:
-        seen = preview(actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of)
+        seen = preview(
+            actor=actor, action=action, target=target, params=params, from_form=from_form, undo_of=undo_of, terms=terms
+        )
     except CannotPlanNow as problem:
         recording.plan_refused(actor_of(actor), action, _find(action, actor, target), str(problem))
         raise
@@ -123,22 +132,30 @@ def _submit(
     return request
 
 
-def vote(*, actor: Person, request: Request, approve: bool, digest: str, note: str = "") -> Outcome:
+def vote(
+    *,
+    actor: Person,
+    request: Request,
+    approve: bool,
+    digest: str,
+    note: str = "",
+    entrance: str = "browser",
+    looked_seconds: int | None = None,
+) -> Outcome:
     """Decide on one digest. Raises `VoteDoesNotCount` (recorded), `TooLate`."""
     asked = request.round
     if asked is None:
         raise TooLate("Nobody has to be asked about this request.")
     now, note = timezone.now(), storable(note)[:MAX_REASON]
-    voter = approvals.Voter(actor.pk, actor.identity, actor.name, inventory.is_approver(actor, request.service.team))
+    ballot = approvals.Ballot(approve, digest, note, entrance, looked_seconds)
+    voter = voter_of(actor, asked, request.service, now)
     try:
         with transaction.atomic():
-            outcome = approvals.cast_vote(
-                asked, voter=voter, requester_now=request.requester.identity, approve=approve, digest=digest, note=note, now=now
-            )  # fmt: skip
+            outcome = approvals.cast_vote(asked, ballot, voter=voter, requester_now=request.requester.identity, now=now)
             word = "approve" if approve else "reject"
             writer.record(Event(
                 "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
-                {"digest": digest, "decision": word, "note": note},
+                {"digest": digest, "decision": word, "note": note, "entrance": entrance},
             ))  # fmt: skip
             if outcome is Outcome.APPROVED:
                 count = asked.votes.count()
@@ -223,6 +240,7 @@ def undo(
     entrance: str,
     digest: str | None = None,
     submission_key: str | None = None,
+    terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Request:
     """Ask for the deliberate inverse of a run that succeeded. Raises what `submit` raises, and `TooLate`."""
     if earlier := _made_before(_key(actor, submission_key)):
@@ -230,7 +248,7 @@ def undo(
     way_back = undo_of(request)
     return _submit(
         actor=actor, action=way_back.action, target=targets.row_of(request).pk, params=way_back.params, reason=reason,
-        entrance=entrance, digest=digest, from_form=False, undo_of=request, submission_key=submission_key,
+        entrance=entrance, digest=digest, from_form=False, undo_of=request, submission_key=submission_key, terms=terms,
     )  # fmt: skip
 
 

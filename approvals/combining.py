@@ -5,8 +5,10 @@ seen all of it.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from .facts import Effect, Requirement, RuleAnswer, Ruling
+from .policy import everybody_in
+from .rulings import BreakGlass, Effect, Requirement, RuleAnswer, Ruling
 from .tally import can_meet
 
 STRICTEST_FIRST = (Effect.DENY, Effect.NEEDS, Effect.ALLOW)
@@ -20,13 +22,41 @@ def combine(whole: Ruling, parts: Sequence[tuple[str, Ruling]]) -> Ruling:
     effect = next(each for each in STRICTEST_FIRST if each in effects)
     answers = [_about(name, answer) for name, ruling in parts for answer in ruling.answers]
     answers += [answer for answer in whole.answers if not any(answer in ruling.answers for _, ruling in parts)]
-    requirements = _added_up([ruling for _, ruling in rulings]) if effect is Effect.NEEDS else ()
-    there = {person.identity for need in requirements for person in need.people}
-    if not can_meet(requirements, there):
+    all_of_it = [ruling for _, ruling in rulings]
+    requirements = _added_up([ruling.requirements for ruling in all_of_it]) if effect is Effect.NEEDS else ()
+    there = {person.identity for need in requirements for person in everybody_in(need)}
+    if not can_meet([replace(need, people=everybody_in(need)) for need in requirements], there):
         effect, requirements = Effect.DENY, ()
         answers.append(RuleAnswer(TOO_FEW, Effect.DENY, _too_few(len(there))))
-    looked_at = sum(ruling.looked_at for _, ruling in rulings)
-    return Ruling(effect, tuple(dict.fromkeys(answers)), requirements, whole.policy_digest, looked_at)
+    return Ruling(
+        effect, tuple(dict.fromkeys(answers)), requirements, whole.policy_digest,
+        looked_at=sum(ruling.looked_at for ruling in all_of_it),
+        override=_override(all_of_it),
+        break_glass=_glass(all_of_it),
+        opens_at=_opens_at(all_of_it),
+        expires_minutes=min((each.expires_minutes for each in all_of_it if each.expires_minutes), default=None),
+    )  # fmt: skip
+
+
+def _override(rulings: Sequence[Ruling]) -> tuple[Requirement, ...]:
+    """What it takes to set every denial aside; nothing when one of them cannot be."""
+    denying = [ruling for ruling in rulings if ruling.effect is Effect.DENY]
+    if not all(ruling.override for ruling in denying):
+        return ()
+    return _added_up([ruling.override for ruling in denying])
+
+
+def _glass(rulings: Sequence[Ruling]) -> BreakGlass | None:
+    """Only when each part that would have to wait lets it be broken; the first that does says how."""
+    waiting = [ruling for ruling in rulings if ruling.effect is not Effect.ALLOW or ruling.break_glass]
+    if not waiting or not all(ruling.break_glass for ruling in waiting):
+        return None
+    return waiting[0].break_glass
+
+
+def _opens_at(rulings: Sequence[Ruling]) -> str:
+    denying = [ruling for ruling in rulings if ruling.effect is Effect.DENY]
+    return max((ruling.opens_at for ruling in denying), default="") if all(r.opens_at for r in denying) else ""
 
 
 def _about(name: str, answer: RuleAnswer) -> RuleAnswer:
@@ -35,10 +65,10 @@ def _about(name: str, answer: RuleAnswer) -> RuleAnswer:
     return RuleAnswer(answer.rule, answer.effect, f"{name}: {answer.because}")
 
 
-def _added_up(rulings: Sequence[Ruling]) -> tuple[Requirement, ...]:
+def _added_up(asked: Sequence[Sequence[Requirement]]) -> tuple[Requirement, ...]:
     """Of the same rule about the same people, the one that wants most of them."""
     most: dict[tuple[str, str, frozenset[int]], Requirement] = {}
-    for need in (need for ruling in rulings for need in ruling.requirements):
+    for need in (need for needs in asked for need in needs):
         key = (need.rule, need.of, frozenset(person.identity for person in need.people))
         if key not in most or most[key].count < need.count:
             most[key] = need

@@ -1,146 +1,199 @@
-"""What a condition may say, checked when it is read: the facts by name, a few functions, and nothing that has no bound.
+"""What a condition may say, checked when it is read: the facts by name and type, a few functions, and nothing that has no bound.
 
-CEL finds a wrong name only when it gets there, and `a || b` does not get to `b` as long as `a` holds. So the names and functions of
-the whole condition are looked at here, however it is nested, and it is tried once against sample facts.
+CEL's own checker finds unknown names and types that do not fit, in all of a condition, before anybody needs an answer. What it
+would allow and we do not, loops over lists and regular expressions, is refused here.
 """
 
-import dataclasses
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+import difflib
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from typing import Any, get_type_hints
+from zoneinfo import available_timezones
 
-import celpy
-from celpy.celtypes import BoolType, TimestampType, Value
+from cel_expr_python import cel
 
-from .facts import ActionFacts, ActorFacts, ContextFacts, EnvironmentFacts, Facts, PlanFacts, TargetFacts
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from .facts import SECTIONS, Facts
 
 MAX_LENGTH = 1000
 MAX_NESTING = 20
-KEPT = 256
-"""Answers kept for each condition, by the facts that it names. They are a few kB."""
 
-SECTIONS = ("actor", "action", "target", "environment", "plan", "context")
-
-FUNCTIONS = {"has", "size", "int", "double", "string", "timestamp", "duration"}
+FUNCTIONS = {"size", "int", "double", "string", "timestamp", "duration"}
 METHODS = {
-    "startsWith", "endsWith", "size", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear",
-    "getHours", "getMinutes",
+    "startsWith", "endsWith", "contains", "size", "getFullYear", "getMonth", "getDate", "getDayOfMonth", "getDayOfWeek",
+    "getDayOfYear", "getHours", "getMinutes",
 }  # fmt: skip
-"""Loops and regular expressions are not among them: they have no bound."""
+UNBOUND = {"all", "exists", "exists_one", "existsOne", "map", "filter", "matches", "transformList", "transformMap"}
+"""Loops and regular expressions."""
 
-NOT_USED = {
-    "member_index": "an index; compare the fact itself, or use `in`",
-    "member_object": "an object",
-    "map_lit": "a map",
-    "dot_ident": "a name that begins with a dot",
-    "dot_ident_arg": "a function that begins with a dot",
+LISTED = 12
+"""So many of what is known are named at once."""
+
+_TEXT = re.compile(r"""("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')""")
+_ODD = {
+    re.compile(r"""\w["']"""): "text has no letter before its quotes.",
+    re.compile(r"//"): "a comment is written in YAML, after #.",
+    re.compile(r"`"): "facts are named without quotes.",
+    re.compile(r"\{"): "maps and objects are not used.",
 }
-
-SAMPLE = Facts(
-    ActorFacts("Mira", True, False, False, True, ("payments",)),
-    ActionFacts("restart-workload", 1),
-    TargetFacts("workload", "checkout-api", "payments", 1, "", False),
-    EnvironmentFacts("production", 3),
-    PlanFacts(),
-    ContextFacts(),
-    datetime(2026, 1, 1, tzinfo=UTC),
-)
+"""What CEL knows and we do not need; some of it would hide a part of the condition from the checks here."""
+_CALL = re.compile(r"(\.?)\s*([A-Za-z_]\w*)\s*\(")
+_NAME = re.compile(rf"\b(?:({'|'.join(SECTIONS)})\s*\.\s*([A-Za-z_]\w*)|(now))\b")
+_ZONE = re.compile(r"""\.get[A-Z]\w*\(\s*["']([^"']*)["']\s*\)""")
+_WHERE = re.compile(r"ERROR: <input>:(\d+):(\d+): ([^\n]*)")
 
 
 class BadCondition(ValueError):
-    """The text says why, without file and line: the loader knows them."""
+    """The text says why, and what to write instead, without file and line: the loader knows them."""
+
+
+class CannotEvaluate(Exception):
+    """A condition that was checked has no answer for these facts, such as a division by zero."""
+
+
+def _type_of(hint: Any) -> cel.Type:
+    simple = {bool: cel.Type.BOOL, int: cel.Type.INT, float: cel.Type.DOUBLE, str: cel.Type.STRING}
+    return simple.get(hint) or cel.Type.List(cel.Type.STRING)
+
+
+def _variables() -> dict[str, cel.Type]:
+    hints = get_type_hints(Facts)
+    found = {
+        f"{section}.{name}": _type_of(hint)
+        for section in SECTIONS
+        for name, hint in get_type_hints(hints[section]).items()
+    }
+    return {**found, "now": cel.Type.TIMESTAMP}
+
+
+VARIABLES = _variables()
+"""Every fact by the name that conditions use, with its type."""
 
 
 class Condition:
-    """One checked condition. Its answer follows from the sections of the facts that it names, so the last ones are kept by these.
+    """One checked condition. `names` are the facts it names, in the order it does."""
 
-    The buttons on a page differ in little that rules look at, and to ask CEL anew takes a hundred times as long.
-    """
+    def __init__(self, text: str, program: cel.Expression, names: tuple[str, ...]) -> None:
+        self.text, self.names, self._program = text, names, program
 
-    def __init__(self, program: celpy.Runner, names: frozenset[str]) -> None:
-        """`names`: the sections, and perhaps `now`. `people` is for the answer, so no condition can name it."""
-        self._program, self.names = program, tuple(sorted(names))
-        self._answer = lru_cache(maxsize=KEPT)(self._evaluate)
-
-    def answer(self, facts: Facts) -> Value:
-        """What CEL says, which need not be a boolean. Raises whatever its library does, and does so each time."""
-        return self._answer(*(getattr(facts, name) for name in self.names))
-
-    def _evaluate(self, *values: Any) -> Value:
-        return self._program.evaluate({name: _cel(value) for name, value in zip(self.names, values, strict=True)})
+    def holds(self, facts: Facts) -> bool:
+        """Raises `CannotEvaluate`."""
+        answer = self._program.eval(data={name: value_of(facts, name) for name in self.names})
+        if answer.type() != cel.Type.BOOL:
+            raise CannotEvaluate(str(answer.value()))
+        return bool(answer.value())
 
 
-def _cel(fact: Any) -> Value:
-    return TimestampType(fact) if isinstance(fact, datetime) else celpy.json_to_cel(_plain(fact))
+def value_of(facts: Facts, name: str) -> Any:
+    """A fact by the name that conditions use."""
+    if name == "now":
+        return facts.now
+    section, _, fact = name.partition(".")
+    value = getattr(getattr(facts, section), fact)
+    if VARIABLES[name] == cel.Type.DOUBLE:
+        return float(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
-def _plain(section: "DataclassInstance") -> dict[str, Any]:
-    fields = dataclasses.asdict(section)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+def said(value: Any) -> str:
+    """A fact's value in words."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-FACT_NAMES = {name: set(_plain(getattr(SAMPLE, name))) for name in SECTIONS}
+@cache
+def _environment() -> cel.Env:
+    return cel.NewEnv(variables=VARIABLES)
 
 
 def compile_condition(text: str) -> Condition:
     """Raises `BadCondition`."""
-    _check_nesting(text)
-    environment = celpy.Environment()
+    if len(text) > MAX_LENGTH:
+        raise BadCondition(f"{len(text)} characters, at most {MAX_LENGTH}; make several rules of it.")
+    if '"""' in text or "'''" in text:
+        raise BadCondition("text has one quote before it and one after it.")
+    bare = _TEXT.sub("''", text)
+    _check_form(bare)
+    for zone in _ZONE.findall(text):
+        require_zone(zone)
+    names = tuple(dict.fromkeys(match[3] or f"{match[1]}.{match[2]}" for match in _NAME.finditer(bare)))
+    for name in names:
+        require_fact(name)
     try:
-        tree = environment.compile(text)
-        _check_tree(tree)
-        names = frozenset(str(ident.children[0]) for ident in tree.find_data("ident"))
-        condition = Condition(environment.program(tree), names)
-        answer = condition.answer(SAMPLE)
-    except (celpy.CELParseError, celpy.CELEvalError) as problem:
-        raise BadCondition(f"the condition does not work: {problem.args[0]}") from problem
-    except RecursionError as problem:
-        raise BadCondition("the condition is too long a chain; make several rules of it.") from problem
-    if not isinstance(answer, BoolType):
-        raise BadCondition(f"the condition must be true or false, not {answer!r}.")
-    return condition
+        program = _environment().compile(text)
+    except RuntimeError as problem:  # whatever is wrong, its library raises just this
+        raise BadCondition(_explained(str(problem))) from problem
+    if program.return_type() != cel.Type.BOOL:
+        raise BadCondition(f"a condition is true or false, and this is {program.return_type().name().lower()}.")
+    return Condition(text, program, names)
 
 
-def require_fact(section: str, name: str) -> None:
+def require_fact(name: str) -> None:
     """Raises `BadCondition` when there is no such fact."""
-    known = FACT_NAMES.get(section)
-    if known is None or name not in known:
-        options = ", ".join(f"{section}.{each}" for each in sorted(known or ())) or ", ".join(FACT_NAMES)
-        raise BadCondition(f"there is no fact {section}.{name}. Known: {options}.")
+    if name not in VARIABLES:
+        raise BadCondition(f"there is no fact {name}.{suggestion(name, VARIABLES)}")
 
 
-def _check_nesting(text: str) -> None:
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """ " Did you mean …?", or else what there is."""
+    names = sorted(known)
+    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
+        return f" Did you mean {close[0]}?"
+    near = [each for each in names if each.startswith(f"{name.partition('.')[0]}.")] or names
+    if not near:
+        return " There is none."
+    return f" Known: {', '.join(near[:LISTED])}{' and others' if len(near) > LISTED else ''}."
+
+
+def _check_form(bare: str) -> None:
     depth = deepest = 0
-    for character in text:
+    for character in bare:
         depth += (character in "([{") - (character in ")]}")
         deepest = max(deepest, depth)
     if deepest > MAX_NESTING:
         raise BadCondition(f"nested {deepest} deep, at most {MAX_NESTING}.")
+    for odd, why in _ODD.items():
+        if odd.search(bare):
+            raise BadCondition(why)
+    for dot, name in _CALL.findall(bare):
+        known = METHODS if dot else FUNCTIONS
+        if name in UNBOUND:
+            raise BadCondition(f"{name} is not used: loops and regular expressions have no bound.")
+        if name not in known and name != "in":
+            raise BadCondition(f"there is no function {name}.{suggestion(name, known)}")
 
 
-def _check_tree(tree: Any) -> None:
-    for construct, name in NOT_USED.items():
-        if next(tree.find_data(construct), None) is not None:
-            raise BadCondition(f"{name} is not used in conditions.")
-    for call in tree.find_data("ident_arg"):
-        _require_function(str(call.children[0]), FUNCTIONS)
-    for call in tree.find_data("member_dot_arg"):
-        _require_function(str(call.children[1]), METHODS)
-    for member in tree.find_data("member_dot"):
-        base, name = member.children
-        idents = list(base.find_data("ident"))
-        if len(idents) == 1 and str(idents[0].children[0]) in FACT_NAMES:
-            require_fact(str(idents[0].children[0]), str(name))
-    for ident in tree.find_data("ident"):
-        if str(ident.children[0]) not in (*FACT_NAMES, "now"):
-            raise BadCondition(f"there is no fact {str(ident.children[0])!r}. Known: {', '.join(FACT_NAMES)}, now.")
+@cache
+def zones() -> frozenset[str]:
+    return frozenset(available_timezones())
 
 
-def _require_function(name: str, known: set[str]) -> None:
-    if name not in known:
-        raise BadCondition(
-            f"there is no function {name}. Known: {', '.join(sorted(known))}. Loops and regular expressions have no bound."
+def require_zone(name: str) -> None:
+    """Raises `BadCondition` when there is no such time zone."""
+    if name not in zones():
+        raise BadCondition(f"there is no time zone {name!r}.{suggestion(name, zones())}")
+
+
+def _explained(problem: str) -> str:
+    """What the checker said, without its frame, and what usually helps."""
+    if "recursion" in problem:
+        return "it is too long a chain; make several rules of it."
+    found = _WHERE.search(problem)
+    text, place = (found[3], f", at character {int(found[2]) + 1}") if found else (problem, "")
+    if undeclared := re.search(r"undeclared reference to '([^']+)'", text):
+        return f"there is no fact {undeclared[1]}.{suggestion(undeclared[1], VARIABLES)}"
+    if overload := re.search(r"no matching overload for '([^']+)' applied to '([^']+)'", text):
+        pairs = {"(double, int)", "(int, double)", "(bool, double, int)", "(bool, int, double)"}
+        number = (
+            " A number with a point is compared with one that has a point: 40.0, not 40."
+            if overload[2] in pairs
+            else ""
         )
+        return f"{overload[1].strip('_').replace('_', ' ')} does not go with {overload[2]}{place}.{number}"
+    return f"{text.partition(' expecting ')[0]}{place}."

@@ -1,13 +1,13 @@
-"""What the policy sees, and what it answers: frozen, typed, bounded values that travel without rows.
+"""What the policy sees: frozen, typed, bounded values that travel without rows, and are kept with a request so that another policy can
+be asked about it later.
 
 `Facts` is the whole world of a policy: conditions can name the fields below and nothing else. `people` is for the answer (who can
 approve), not for conditions.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 
@@ -19,6 +19,8 @@ class ActorFacts:
     is_admin: bool
     may_ask: bool
     teams: tuple[str, ...] = ()
+    is_on_call: bool = False
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,24 +81,54 @@ class PlanFacts:
 
 @dataclass(frozen=True)
 class ContextFacts:
-    """`undo_of_succeeded`: the plan is the exact way back of a run that succeeded and was no undo itself."""
+    """`undo_of_succeeded`: the plan is the exact way back of a run that succeeded and was no undo itself. `ticket` is the reference that
+    was given; `open_incident`: one is open for the service, and `incident` is its reference. `scheduled`: it is to run later, and `now` is
+    then that moment.
+    """
 
     undo_of_succeeded: bool = False
     undo_by_requester: bool = False
     hours_since_original: float = 0.0
+    ticket: str = ""
+    open_incident: bool = False
+    incident: str = ""
+    scheduled: bool = False
+
+
+@dataclass(frozen=True)
+class HistoryFacts:
+    """What happened before. `minutes_since_target`: since anything last ran on this target, `PLENTY` when nothing did. `clean_runs`: runs
+    of this action on this service and environment that succeeded in a row, without one that was taken back or failed, of the last 50.
+    `open_debts`: the requester's break-glass runs that nobody has reviewed yet.
+    """
+
+    minutes_since_target: float = float(PLENTY)
+    target_runs_last_hour: int = 0
+    actor_requests_last_hour: int = 0
+    service_reverts_last_day: int = 0
+    clean_runs: int = 0
+    open_debts: int = 0
 
 
 @dataclass(frozen=True)
 class Approver:
-    """Somebody who could decide. `identity` is one number for one human."""
+    """Somebody who could decide. `identity` is one number for one human. `away_until` is a date, empty for whoever is there."""
 
     identity: int
     username: str
     name: str
+    on_call: bool = False
+    away_until: str = ""
+
+
+SECTIONS = ("actor", "action", "target", "environment", "plan", "context", "history")
+"""What conditions can name, besides `now`."""
 
 
 @dataclass(frozen=True)
 class Facts:
+    """`people` has, by the names that policies use (`owning-team-approvers`, `group:sre`), who that is for this service now."""
+
     actor: ActorFacts
     action: ActionFacts
     target: TargetFacts
@@ -105,72 +137,39 @@ class Facts:
     context: ContextFacts
     now: datetime
     requester_identity: int = 0
-    people: dict[str, tuple[Approver, ...]] = field(default_factory=dict)
+    people: Mapping[str, tuple[Approver, ...]] = field(default_factory=dict)
+    history: HistoryFacts = HistoryFacts()
+
+    def stored(self) -> dict[str, Any]:
+        """As JSON values, to be kept with the request."""
+        sections = {name: asdict(getattr(self, name)) for name in SECTIONS}
+        people = {of: [asdict(person) for person in group] for of, group in self.people.items()}
+        return {
+            **sections,
+            "now": self.now.isoformat(),
+            "requester_identity": self.requester_identity,
+            "people": people,
+        }
 
 
-class Effect(StrEnum):
-    ALLOW = "allow"
-    NEEDS = "needs"
-    DENY = "deny"
+def facts_from(stored: Mapping[str, Any]) -> Facts:
+    """Rebuild facts from what was kept. What has been added to facts since then has its default; what is gone is left out."""
+    kinds: dict[str, Any] = {
+        "actor": ActorFacts, "action": ActionFacts, "target": TargetFacts, "environment": EnvironmentFacts, "plan": PlanFacts,
+        "context": ContextFacts, "history": HistoryFacts,
+    }  # fmt: skip
+    sections = {name: _section(kind, stored.get(name, {})) for name, kind in kinds.items()}
+    people = {of: tuple(_section(Approver, person) for person in group) for of, group in stored["people"].items()}
+    return Facts(
+        **sections,
+        now=datetime.fromisoformat(stored["now"]),
+        requester_identity=stored["requester_identity"],
+        people=people,
+    )
 
 
-@dataclass(frozen=True)
-class RuleAnswer:
-    """One rule that matched, in words a requester understands."""
-
-    rule: str
-    effect: Effect
-    because: str
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """`count` different people out of `people`, none of them the requester."""
-
-    rule: str
-    count: int
-    of: str
-    people: tuple[Approver, ...]
-
-
-@dataclass(frozen=True)
-class Ruling:
-    effect: Effect
-    answers: tuple[RuleAnswer, ...]
-    requirements: tuple[Requirement, ...]
-    policy_digest: str
-    looked_at: int = 0
-
-    @property
-    def headline(self) -> str:
-        """The answer in one sentence, without a full stop."""
-        if self.effect is Effect.ALLOW:
-            return "Runs now, nobody has to be asked"
-        if self.effect is Effect.NEEDS:
-            return " and ".join(
-                f"needs {need.count} of {len(need.people)} {'approver' if len(need.people) == 1 else 'approvers'}"
-                for need in self.requirements
-            ).capitalize()
-        return "Denied"
-
-    @property
-    def why(self) -> str:
-        return " ".join(answer.because for answer in self.answers if answer.effect is self.effect)
-
-    @property
-    def deciding_rules(self) -> tuple[str, ...]:
-        return tuple(answer.rule for answer in self.answers if answer.effect is self.effect)
-
-
-def ruling_from(stored: Mapping[str, Any]) -> Ruling:
-    """Rebuild a ruling from the JSON it was stored as (`dataclasses.asdict`)."""
-    return Ruling(
-        effect=Effect(stored["effect"]),
-        answers=tuple(RuleAnswer(each["rule"], Effect(each["effect"]), each["because"]) for each in stored["answers"]),
-        requirements=tuple(
-            Requirement(need["rule"], need["count"], need["of"], tuple(Approver(**person) for person in need["people"]))
-            for need in stored["requirements"]
-        ),
-        policy_digest=stored["policy_digest"],
-        looked_at=stored["looked_at"],
+def _section(kind: Any, values: Mapping[str, Any]) -> Any:
+    known = {each.name for each in fields(kind)}
+    return kind(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
     )

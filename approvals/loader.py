@@ -1,171 +1,152 @@
-"""Reads policy files and refuses them when anything is wrong, with file and line: at start-up, not when somebody needs an answer.
-
-YAML is read as plainly as JSON: `no` is a word and not false, `012` is not ten, a key is there once, and there are no aliases.
-"""
+"""Reads policy files and refuses them when anything is wrong, with file and line: at start-up, not when somebody needs an answer."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
-
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import ParamSpec, TypeVar
 
 from audit.canonical import digest
 
-from .conditions import MAX_LENGTH, BadCondition, Condition, compile_condition, require_fact
+from .conditions import BadCondition, compile_condition, require_fact, suggestion
+from .reading import BadPolicy, Written, items_of, validated
+from .rules import Rule, RuleText, ScheduleText
+from .schedules import Schedule
 
 MAX_RULES = 500
-MAX_DEPTH = 4
+MAX_SCHEDULES = 50
+MOST_SAID = 20
 DEFAULT_DIRECTORY = Path(__file__).parent / "policies"
+TESTS = ".test.yaml"
+"""How files with tests of a policy end: they lie beside the rules and are none."""
 
-
-class BadPolicy(ValueError):
-    """A policy file cannot be used. The text names file, line and reason."""
-
-
-class Needs(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    count: int = Field(ge=1, le=20)
-    of: Literal["owning-team-approvers"]
-
-
-class RuleText(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)
-    when: str = Field(min_length=1, max_length=MAX_LENGTH)
-    because: str = Field(min_length=1, max_length=500)
-    allow: Literal[True] | None = None
-    deny: Literal[True] | None = None
-    needs: Needs | None = None
-
-
-@dataclass(frozen=True)
-class Rule:
-    id: str
-    condition: Condition
-    because: str
-    allow: bool
-    deny: bool
-    needs: Needs | None
+Made = TypeVar("Made")
+Arguments = ParamSpec("Arguments")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Compiled rules in file order. `digest` is over their content, so a decision can name exactly what decided."""
+    """Compiled rules in file order. `digest` is over their content, so a decision can name exactly what decided; `files` are its texts."""
 
     rules: tuple[Rule, ...]
     digest: str
+    files: Mapping[str, str] = field(default_factory=dict, compare=False)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict, compare=False)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Everybody it may ask, by the names that policies use."""
+        return frozenset(of for rule in self.rules for of in rule.groups)
 
 
-class PlainLoader(yaml.SafeLoader):
-    """YAML whose scalars mean what they mean in JSON; everything else is text."""
+@dataclass
+class _Read:
+    """What the files say, before it is compiled; and what is wrong in them."""
 
-    yaml_implicit_resolvers = {}
+    rules: dict[str, tuple[Written, RuleText]] = field(default_factory=dict)
+    schedules: dict[str, tuple[Written, ScheduleText]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
+    def attempt(self, make: Callable[Arguments, Made], *arguments: Arguments.args, **named: Arguments.kwargs) -> Made | None:
+        """Go on after a mistake: whoever wrote it wants to know all of them."""
+        try:
+            return make(*arguments, **named)
+        except BadPolicy as problem:
+            self.problems.append(str(problem))
+            return None
 
-for _tag, _pattern, _first in (
-    ("bool", r"true|false", "tf"),
-    ("int", r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
-    ("float", r"-?(?:0|[1-9][0-9]*)\.[0-9]+", "-0123456789"),
-    ("null", r"null", "n"),
-):
-    PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), list(_first))
+    def require_none_wrong(self) -> None:
+        if self.problems:
+            raise BadPolicy("\n".join(self.problems[:MOST_SAID]))
 
 
 @cache
 def load(directory: Path = DEFAULT_DIRECTORY) -> Policy:
-    """Read every .yaml file of a directory, in name order. Raises `BadPolicy`."""
-    found: list[tuple[str, RuleText]] = []
+    """Read the policy in a directory. Raises `BadPolicy`."""
+    return load_texts(read_files(directory))
+
+
+def read_files(directory: Path, *, tests: bool = False) -> dict[str, str]:
+    """Name to text of every policy file, or of every file with tests of it, in name order. Raises `BadPolicy`."""
+    texts = {}
     for path in sorted(directory.glob("*.yaml")):
-        found.extend(_read(path))
-    if not found:
-        raise BadPolicy(
-            f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant."
-        )
-    if len(found) > MAX_RULES:
-        raise BadPolicy(f"{directory}: {len(found)} rules, at most {MAX_RULES}.")
-    rules, seen = [], dict[str, str]()
-    for where, text in found:
-        if text.id in seen:
-            raise BadPolicy(f"{where}: rule {text.id} is there already ({seen[text.id]}).")
-        seen[text.id] = where
-        rules.append(_compile(where, text))
-    return Policy(tuple(rules), digest([text.model_dump() for _, text in found]))
-
-
-def _read(path: Path) -> Iterator[tuple[str, RuleText]]:
-    for where, item in _items(path):
+        if path.name.endswith(TESTS) is not tests:
+            continue
         try:
-            text = RuleText.model_validate(item)
-        except ValidationError as problem:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, error['loc'])) or 'rule'}: {error['msg']}"
-                for error in problem.errors(include_url=False)
-            )
-            raise BadPolicy(f"{where}: {reasons}") from problem
-        if sum(effect is not None for effect in (text.allow, text.deny, text.needs)) != 1:
-            raise BadPolicy(f"{where}: rule {text.id} must have exactly one of allow, deny, needs.")
-        yield where, text
+            texts[path.name] = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as problem:
+            raise BadPolicy(f"{path.name}:1: not UTF-8, at byte {problem.start}.") from problem
+        except OSError as problem:
+            raise BadPolicy(f"{path.name}: {problem.strerror}.") from problem
+    if not texts and not tests:
+        raise BadPolicy(f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant.")
+    return texts
 
 
-def _items(path: Path) -> list[tuple[str, Any]]:
-    """The items of the list in a file, each with its file and line."""
+def load_texts(files: Mapping[str, str]) -> Policy:
+    """Compile a policy from the texts of its files. Raises `BadPolicy`."""
+    read = _Read()
+    for name, source in files.items():
+        for item in read.attempt(items_of, name, source) or ():
+            read.attempt(_take, item, read)
+    if len(read.rules) > MAX_RULES:
+        read.problems.append(f"{len(read.rules)} rules, at most {MAX_RULES}.")
+    if len(read.schedules) > MAX_SCHEDULES:
+        read.problems.append(f"{len(read.schedules)} schedules, at most {MAX_SCHEDULES}.")
+    read.require_none_wrong()
+    if not read.rules:
+        raise BadPolicy("No rules. Without a rule that allows, everything is denied; that is hardly meant.")
+    times = {name: text.compiled() for name, (_, text) in read.schedules.items()}
+    compiled = [read.attempt(_compile, item, text, times, read) for item, text in read.rules.values()]
+    read.require_none_wrong()
+    texts = [text for _, text in (*read.schedules.values(), *read.rules.values())]
+    content = [text.model_dump(by_alias=True, exclude_defaults=True) for text in texts]
+    return Policy(tuple(rule for rule in compiled if rule), digest(content), dict(files), times)
+
+
+def _take(item: Written, read: _Read) -> None:
+    if isinstance(item.value, dict) and "schedule" in item.value:
+        schedule = validated(ScheduleText, item)
+        earlier = read.schedules.setdefault(schedule.schedule, (item, schedule))[0]
+        _require_first(item, earlier, f"schedule {schedule.schedule}")
+    else:
+        rule = validated(RuleText, item)
+        _require_first(item, read.rules.setdefault(rule.id, (item, rule))[0], f"rule {rule.id}")
+
+
+def _require_first(item: Written, earlier: Written, what: str) -> None:
+    if earlier is not item:
+        raise BadPolicy(f"{item.where}: {what} is there already ({earlier.where}).")
+
+
+def _compile(item: Written, text: RuleText, times: Mapping[str, Schedule], read: _Read) -> Rule:
+    if problems := list(_problems(item, text, times, read)):
+        raise BadPolicy("\n".join(problems))
+    named = text.during or text.outside
+    schedule = times[named] if named else None
+    return Rule(text.id, compile_condition(text.when), text.because, item.where, text, schedule)
+
+
+def _problems(item: Written, text: RuleText, times: Mapping[str, Schedule], read: _Read) -> Iterator[str]:
+    """What is wrong with a rule that has the right form."""
+
+    def at(key: str, problem: object) -> str:
+        return f"{item.find((key,))[0]}: rule {text.id}: {problem}"
+
     try:
-        source = path.read_text(encoding="utf-8")
-        depth = 0
-        for event in yaml.parse(source, Loader=PlainLoader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise BadPolicy(f"{_at(path, event)}: nested {depth} deep; a list of rules is {MAX_DEPTH} at most.")
-            if isinstance(event, yaml.AliasEvent):
-                raise BadPolicy(f"{_at(path, event)}: aliases are not used in policies; write the rule out.")
-        loader = PlainLoader(source)
-        node = loader.get_single_node()
-        if not isinstance(node, yaml.SequenceNode):
-            raise BadPolicy(f"{path.name}:1: a policy is a list of rules; see docs/policy.md.")
-        _refuse_repeated_keys(path, node)
-        return [(_at(path, each), loader.construct_document(each)) for each in node.value]
-    except yaml.YAMLError as problem:
-        mark = getattr(problem, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise BadPolicy(f"{path.name}:{line}: not YAML: {getattr(problem, 'problem', None) or problem}") from problem
-    except UnicodeDecodeError as problem:
-        raise BadPolicy(f"{path.name}:1: not UTF-8, at byte {problem.start}.") from problem
-    except BadPolicy:
-        raise
-    except ValueError as problem:
-        raise BadPolicy(f"{path.name}:1: a number has too many digits.") from problem
-
-
-def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
-    """YAML would take the last one and not say so."""
-    if isinstance(node, yaml.SequenceNode):
-        for each in node.value:
-            _refuse_repeated_keys(path, each)
-    elif isinstance(node, yaml.MappingNode):
-        keys = set[str]()
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise BadPolicy(f"{_at(path, key)}: a key is a word.")
-            if key.value in keys:
-                raise BadPolicy(f"{_at(path, key)}: {key.value} is there twice.")
-            keys.add(key.value)
-            _refuse_repeated_keys(path, value)
-
-
-def _at(path: Path, place: Any) -> str:
-    return f"{path.name}:{place.start_mark.line + 1}"
-
-
-def _compile(where: str, text: RuleText) -> Rule:
-    try:
-        condition = compile_condition(text.when)
-        for placeholder in re.findall(r"\{([^{}]*)\}", text.because):
-            section, _, name = placeholder.partition(".")
-            require_fact(section, name)
+        compile_condition(text.when)
     except BadCondition as problem:
-        raise BadPolicy(f"{where}: rule {text.id}: {problem}") from problem
-    return Rule(text.id, condition, text.because, bool(text.allow), bool(text.deny), text.needs)
+        yield at("when", problem)
+    for placeholder in re.findall(r"\{([^{}]*)\}", text.because):
+        try:
+            require_fact(placeholder)
+        except BadCondition as problem:
+            yield at("because", problem)
+    for key, named in (("during", text.during), ("outside", text.outside)):
+        if named is not None and named not in times:
+            yield at(key, f"there is no schedule {named}.{suggestion(named, times)}")
+    asking = [name for name, (_, other) in read.rules.items() if other.needs is not None]
+    for waived in text.waives or ():
+        if waived not in asking:
+            yield at("waives", f"there is no rule {waived} that needs somebody.{suggestion(waived, asking)}")

@@ -1,86 +1,247 @@
 """Decides: typed facts in, a ruling with reasons out. Fails closed.
 
-Deny beats needs beats allow, requirements add up, nothing matching is a denial, and so is a rule that cannot be evaluated.
+Deny beats needs beats allow, requirements add up, nothing matching is a denial, and so is a rule that cannot be evaluated. What was
+earned sets a need aside; what may be overridden, or glass that may be broken, only when that is asked for.
 """
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
-from celpy.celtypes import BoolType
 
-from .facts import Approver, Effect, Facts, Requirement, RuleAnswer, Ruling
-from .loader import Policy, Rule
+from . import groups
+from .conditions import CannotEvaluate, said, value_of
+from .facts import Approver, Facts
+from .loader import Policy
+from .rules import Needs, Rule
+from .rulings import BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
 from .tally import can_meet
 
 log = structlog.get_logger(__name__)
 
+NO_RULE = "no-rule-matches"
+OVERRIDE, BREAK_GLASS = "override", "break-glass"
+MOST_CHANGES = 20
 
-def evaluate(facts: Facts, policy: Policy) -> Ruling:
-    """Return what the policy says. Never raises for a policy that loaded."""
-    answers: list[RuleAnswer] = []
-    requirements: list[Requirement] = []
-    for rule in policy.rules:
-        matches = _matches(rule, facts)
-        if matches is None:
-            answers.append(
-                RuleAnswer(
-                    rule.id,
-                    Effect.DENY,
-                    f"Rule {rule.id} could not be evaluated, so the answer is no. Tell an administrator.",
-                )
-            )
-            continue
-        if not matches:
-            continue
-        because = _fill(rule.because, facts)
-        if rule.deny:
-            answers.append(RuleAnswer(rule.id, Effect.DENY, because))
-        elif rule.needs:
-            answers.append(RuleAnswer(rule.id, Effect.NEEDS, because))
-            people = _others(facts, rule.needs.of)
-            requirements.append(Requirement(rule.id, rule.needs.count, rule.needs.of, people))
-            there = {person.identity for need in requirements for person in need.people}
-            if not can_meet(requirements, there):
-                wanted = sum(need.count for need in requirements)
-                answers.append(RuleAnswer(rule.id, Effect.DENY, _nobody(facts, wanted, len(there))))
-        else:
-            answers.append(RuleAnswer(rule.id, Effect.ALLOW, because))
-    if not answers:
-        answers.append(
-            RuleAnswer("no-rule-matches", Effect.DENY, "No rule of the policy speaks about this, so the answer is no.")
-        )
-    effects = {answer.effect for answer in answers}
+
+@dataclass
+class _Found:
+    """What matched, before it is weighed."""
+
+    denials: list[tuple[Rule | None, RuleAnswer]] = field(default_factory=list)
+    needs: list[tuple[Rule, RuleAnswer]] = field(default_factory=list)
+    allows: list[RuleAnswer] = field(default_factory=list)
+    waivers: list[Rule] = field(default_factory=list)
+    glass: Rule | None = None
+
+
+def evaluate(facts: Facts, policy: Policy, *, override: bool = False, break_glass: bool = False) -> Ruling:
+    """Return what the policy says. Never raises for a policy that loaded.
+
+    `override`: set aside the denials that may be, for what their rules then need. `break_glass`: act now and be reviewed after.
+    """
+    found = _matching(facts, policy)
+    waived = {rule.id: waiver.id for waiver in found.waivers for rule, _ in found.needs if rule.id in waiver.waives}
+    needs = [(rule, _aside(answer, waived.get(rule.id, ""))) for rule, answer in found.needs]
+    requirements = [each for rule, answer in needs if not answer.set_aside for each in _required(rule, facts)]
+    price = _price_of_denials(found, facts)
+    glass = _glass(found, facts, price, bool(requirements))
+    denials = [answer for _, answer in found.denials]
+    answers_needs = [answer for _, answer in needs]
+    if break_glass and glass is not None:
+        denials = [_aside(answer, BREAK_GLASS) for answer in denials]
+        answers_needs = [answer if answer.set_aside else _aside(answer, BREAK_GLASS) for answer in answers_needs]
+        requirements = []
+        found.allows.append(RuleAnswer(glass.rule, Effect.ALLOW, glass.because))
+    elif break_glass:
+        denials.append(RuleAnswer(BREAK_GLASS, Effect.DENY, _no_glass(found, facts)))
+    elif override and price:
+        denials = [_aside(answer, OVERRIDE) for answer in denials]
+        requirements += price
+        answers_needs += [
+            RuleAnswer(rule.id, Effect.NEEDS, f"Overridden: {answer.because}", answer.facts)
+            for rule, answer in found.denials
+            if rule is not None
+        ]
+    denials += _too_few(requirements, facts)
+    answers = (*denials, *answers_needs, *found.allows)
+    effects = {answer.effect for answer in answers if not answer.set_aside}
+    if not effects:
+        answers = (*answers, _nothing_matches())
+        effects = {Effect.DENY}
     effect = next(each for each in (Effect.DENY, Effect.NEEDS, Effect.ALLOW) if each in effects)
-    kept = tuple(requirements) if effect is Effect.NEEDS else ()
-    return Ruling(effect, tuple(answers), kept, policy.digest, len(policy.rules))
-
-
-def _matches(rule: Rule, facts: Facts) -> bool | None:
-    try:
-        answer = rule.condition.answer(facts)
-    except Exception as problem:  # noqa: BLE001  # whatever its library raises: what cannot be evaluated is a no
-        log.error("policy.rule_failed", rule=rule.id, problem=str(problem))
-        return None
-    return bool(answer) if isinstance(answer, BoolType) else None
-
-
-def _others(facts: Facts, group: str) -> tuple[Approver, ...]:
-    """Four eyes: whoever asks is not among those who can answer, under any account."""
-    return tuple(person for person in facts.people.get(group, ()) if person.identity != facts.requester_identity)
-
-
-def _nobody(facts: Facts, wanted: int, there: int) -> str:
-    return (
-        f"{wanted} of the approvers of team {facts.target.team} would have to agree, but there {'is' if there == 1 else 'are'} "
-        f"{there or 'none'} besides you. Ask an administrator to add approvers to the team."
+    return Ruling(
+        effect=effect,
+        answers=answers,
+        requirements=tuple(requirements) if effect is Effect.NEEDS else (),
+        policy_digest=policy.digest,
+        looked_at=len(policy.rules),
+        override=tuple(price) if effect is Effect.DENY and not override else (),
+        break_glass=glass if break_glass or effect is not Effect.ALLOW else None,
+        opens_at=_opens_at(found, facts.now) if effect is Effect.DENY else "",
+        expires_minutes=_expiry(rule for rule, answer in needs if not answer.set_aside),
     )
 
 
+def _matching(facts: Facts, policy: Policy) -> _Found:
+    found = _Found()
+    for rule in policy.rules:
+        try:
+            matches = _in_time(rule, facts) and rule.condition.holds(facts)
+        except (
+            CannotEvaluate,
+            RuntimeError,
+            ValueError,
+            OverflowError,
+        ) as problem:  # whatever its library raises is a no
+            log.error("policy.rule_failed", rule=rule.id, problem=str(problem))
+            found.denials.append((None, _cannot(rule)))
+            continue
+        if matches:
+            _sort(rule, facts, found)
+    return found
+
+
+def _sort(rule: Rule, facts: Facts, found: _Found) -> None:
+    named = tuple((name, said(value_of(facts, name))) for name in rule.condition.names)
+
+    def answer(effect: Effect) -> RuleAnswer:
+        return RuleAnswer(rule.id, effect, _fill(rule.because, facts), named)
+
+    if rule.text.deny:
+        found.denials.append((rule, answer(Effect.DENY)))
+    elif rule.needs:
+        found.needs.append((rule, answer(Effect.NEEDS)))
+    elif rule.text.break_glass:
+        found.glass = found.glass or rule
+    else:
+        found.allows.append(answer(Effect.ALLOW))
+        if rule.waives:
+            found.waivers.append(rule)
+
+
+def _in_time(rule: Rule, facts: Facts) -> bool:
+    return rule.schedule is None or rule.schedule.holds(facts.now) is (rule.text.during is not None)
+
+
+def _required(rule: Rule, facts: Facts) -> Iterator[Requirement]:
+    for need in rule.needs:
+        yield from _places(rule.id, need, facts)
+
+
+def _places(rule: str, need: Needs, facts: Facts) -> Iterator[Requirement]:
+    """A quorum is so many of each group, and the rest of any of them; a vote counts for one place."""
+    later = None
+    if need.escalate is not None:
+        later = Escalation(need.escalate.after_minutes, need.escalate.to, _others(facts, [need.escalate.to]))
+    each = need.each or 0
+    if each:
+        for of in need.of:
+            yield Requirement(rule, each, of, _others(facts, [of]), later)
+    if rest := need.count - each * len(need.of):
+        yield Requirement(rule, rest, groups.OR.join(need.of), _others(facts, need.of), later)
+
+
+def _others(facts: Facts, named: Iterable[str]) -> tuple[Approver, ...]:
+    """Four eyes: whoever asks is not among those who can answer, under any account."""
+    people = {person.identity: person for of in named for person in facts.people.get(of, ())}
+    return tuple(person for identity, person in people.items() if identity != facts.requester_identity)
+
+
+def _price_of_denials(found: _Found, facts: Facts) -> list[Requirement]:
+    """What it takes to set aside every denial; nothing when one of them cannot be, or when there are too few people for it."""
+    price: list[Requirement] = []
+    for rule, _ in found.denials:
+        if rule is None or rule.text.override is None:
+            return []
+        price += _places(rule.id, rule.text.override, facts)
+    return [] if _too_few(price, facts) else price
+
+
+def _glass(found: _Found, facts: Facts, price: list[Requirement], needs: bool) -> BreakGlass | None:
+    """Narrow: only for what somebody could have agreed to, by whoever has no debt left, and with somebody there to review it."""
+    if found.glass is None or found.glass.text.break_glass is None or facts.history.open_debts:
+        return None
+    if not (price if found.denials else needs):
+        return None
+    review = found.glass.text.break_glass
+    asked = Requirement(found.glass.id, review.count, review.of, _others(facts, [review.of]))
+    if _too_few([asked], facts):
+        return None
+    return BreakGlass(found.glass.id, _fill(found.glass.because, facts), asked, review.within_hours)
+
+
+def _no_glass(found: _Found, facts: Facts) -> str:
+    if facts.history.open_debts:
+        return "You have broken glass before, and nobody has reviewed that yet. Ask an approver to look at it first."
+    if found.glass is None:
+        return "No rule of the policy lets you break glass here."
+    return "There is no glass to break: nobody has to be asked, or what is denied cannot be overridden."
+
+
+def _too_few(requirements: list[Requirement], facts: Facts) -> list[RuleAnswer]:
+    """A denial when the people who are asked, now or later, could not meet all of it however they voted."""
+    everybody = {person.identity for need in requirements for person in everybody_in(need)}
+    widest = [Requirement(need.rule, need.count, need.of, everybody_in(need)) for need in requirements]
+    if not requirements or can_meet(widest, everybody):
+        return []
+    wanted, there = sum(need.count for need in requirements), len(everybody)
+    who = groups.OR.join(dict.fromkeys(need.of for need in requirements))
+    named = groups.describe(who, team=facts.target.team, service=facts.target.service)
+    return [
+        RuleAnswer(
+            requirements[-1].rule, Effect.DENY,
+            f"{wanted} of the {named} would have to agree, but there {'is' if there == 1 else 'are'} {there or 'none'} besides you. "
+            "Ask an administrator to add some.",
+        )
+    ]  # fmt: skip
+
+
+def everybody_in(need: Requirement) -> tuple[Approver, ...]:
+    """Whom it asks, and whom it asks later."""
+    return (*need.people, *(need.escalation.people if need.escalation else ()))
+
+
+def _opens_at(found: _Found, now: datetime) -> str:
+    """The first moment at which no schedule denies it any more, if it is schedules alone that do."""
+    timed = [rule for rule, _ in found.denials if rule is not None and rule.schedule is not None]
+    if not timed or len(timed) < len(found.denials):
+        return ""
+    at = now
+    for _ in range(MOST_CHANGES):
+        closed = [
+            rule.schedule
+            for rule in timed
+            if rule.schedule and rule.schedule.holds(at) is (rule.text.during is not None)
+        ]
+        if not closed:
+            return at.isoformat()
+        moments = [moment for schedule in closed if (moment := schedule.next_change(at)) is not None]
+        if len(moments) < len(closed):
+            return ""
+        at = max(moments)
+    return ""
+
+
+def _expiry(rules: Iterable[Rule]) -> int | None:
+    return min((need.expires_minutes for rule in rules for need in rule.needs if need.expires_minutes), default=None)
+
+
+def _aside(answer: RuleAnswer, why: str) -> RuleAnswer:
+    return RuleAnswer(answer.rule, answer.effect, answer.because, answer.facts, why)
+
+
+def _cannot(rule: Rule) -> RuleAnswer:
+    text = f"Rule {rule.id} could not be evaluated, so the answer is no. Tell an administrator."
+    return RuleAnswer(rule.id, Effect.DENY, text)
+
+
+def _nothing_matches() -> RuleAnswer:
+    return RuleAnswer(NO_RULE, Effect.DENY, "No rule of the policy speaks about this, so the answer is no.")
+
+
 def _fill(template: str, facts: Facts) -> str:
-    """Replace {section.fact} by looking the two names up in the facts, and nothing else: no format strings, no attributes."""
-
-    def value(match: re.Match[str]) -> str:
-        found = getattr(getattr(facts, match[1]), match[2])
-        return f"{found:g}" if isinstance(found, float) else str(found)
-
-    return re.sub(r"\{(\w+)\.(\w+)\}", value, template)
+    """Replace {section.fact} by looking it up in the facts, and nothing else: no format strings, no attributes."""
+    return re.sub(r"\{(\w+\.\w+|now)\}", lambda match: said(value_of(facts, match[1])), template)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .facts import Requirement
+from .rulings import Requirement
 
 
 class Outcome(StrEnum):
@@ -15,11 +15,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class CountedVote:
-    """One human's decision. `identity` is the human, not the account."""
+    """One human's decision. `identity` is the human, not the account; `instead_of` is the human they stood in for."""
 
     identity: int
     approves: bool
     digest: str
+    instead_of: int | None = None
+
+    @property
+    def authority(self) -> int:
+        """Whose place it fills: somebody who comes back does not count beside their own stand-in."""
+        return self.identity if self.instead_of is None else self.instead_of
 
 
 def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, requester: int, digest: str) -> Outcome:
@@ -29,10 +35,14 @@ def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, 
     """
     needs = tuple(requirements)
     asked = {person.identity for need in needs for person in need.people}
-    counted = [v for v in votes if v.identity != requester and v.digest == digest and v.identity in asked]
+    counted = [
+        vote
+        for vote in votes
+        if vote.digest == digest and vote.authority in asked and requester not in (vote.identity, vote.authority)
+    ]
     if any(not vote.approves for vote in counted):
         return Outcome.REJECTED
-    met = can_meet(needs, {vote.identity for vote in counted})
+    met = can_meet(needs, {vote.authority for vote in counted})
     return Outcome.APPROVED if needs and met else Outcome.WAITING
 
 

@@ -4,7 +4,7 @@ from django.db import connection
 from django.utils import timezone
 
 from actions.models import Request
-from approvals.models import Round
+from approvals.models import Asked, Round
 from connectors.kubernetes import ClusterConfig, KubernetesCluster
 from sandbox.stack import Endpoints
 from tests.characters import Shop, asks, make_people
@@ -49,11 +49,20 @@ class Rows:
         rounds = [
             Round(
                 digest=asked.digest, requester_identity=asked.requester_identity, requirements=asked.requirements,
-                candidates=asked.candidates, opened_at=asked.opened_at, expires_at=asked.expires_at,
+                opened_at=asked.opened_at, expires_at=asked.expires_at,
             )
             for _ in range(count)
         ]  # fmt: skip
         made = Round.objects.bulk_create(rounds, batch_size=1000)
+        identities = list(asked.asked.values_list("identity", flat=True))
+        Asked.objects.bulk_create(
+            (
+                Asked(round=each, identity=human, risk=first.risk, at=first.created_at)
+                for each in made
+                for human in identities
+            ),
+            batch_size=5000,
+        )
         fields = [
             field.attname
             for field in Request._meta.concrete_fields

@@ -114,7 +114,10 @@ class Service(models.Model):
 
     class Meta:
         ordering = ["slug"]
-        permissions = [("ask_service", "Can ask for actions on the service")]
+        permissions = [
+            ("ask_service", "Can ask for actions on the service"),
+            ("own_service", "Is one of the service's owners: can be asked to decide on requests for it"),
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -226,6 +229,44 @@ class Node(models.Model):
     def service(self) -> Service | None:
         """Its cluster's."""
         return self.cluster.service
+
+
+class Shift(models.Model):
+    """Who is on call for a team, from when to when."""
+
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="shifts")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="shifts")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["starts_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(ends_at__gt=models.F("starts_at")), name="shift_ends_later"),
+            models.UniqueConstraint(fields=["team", "person", "starts_at"], name="shift_once"),
+        ]
+        indexes = [models.Index(fields=["team", "ends_at"], name="shift_of_team")]
+
+    def __str__(self) -> str:
+        return f"{self.person} for {self.team} from {self.starts_at:%Y-%m-%d %H:%M}"
+
+
+class Incident(models.Model):
+    """Something is wrong with services, as told by whoever keeps incidents. It is known here by its reference there."""
+
+    reference = models.CharField(max_length=64, unique=True)
+    title = models.CharField(max_length=300)
+    url = models.URLField(max_length=500, blank=True)
+    services = models.ManyToManyField(Service, related_name="incidents", blank=True)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-opened_at", "-id"]
+        indexes = [models.Index(fields=["opened_at"], condition=models.Q(closed_at=None), name="incident_open")]
+
+    def __str__(self) -> str:
+        return self.reference
 
 
 class Sample(models.Model):

@@ -20,7 +20,7 @@ from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
 from actions.protocol import Option, Params
-from approvals.facts import Ruling
+from approvals.rulings import Ruling
 from inventory.models import Person
 
 from . import drafts, fields, plans

@@ -11,7 +11,7 @@ from datetime import datetime
 from actions.registry import AnyAction, all_actions
 from actions.ruling import Standing, rule, standing_of
 from actions.targets import Row, environment_of, kind_of, object_kind, service_of
-from approvals.facts import Effect, Ruling
+from approvals.rulings import Effect, Ruling
 from inventory.models import Environment, Person, Secret, Workload
 
 from .goals import address_of
@@ -76,7 +76,7 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
     """All workloads are of one service. In the order of the environments."""
     if not workloads:
         return ()
-    standing = standing_of(person, workloads[0].service)
+    standing = standing_of(person, workloads[0].service, now)
     grouped: dict[Environment, list[tuple[Workload, Acts]]] = {}
     for workload in workloads:
         acts = Acts(act_of(action, workload, person, now, standing) for action in fitting(workload))
@@ -86,7 +86,7 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
 
 def acts_on(person: Person, row: Row, now: datetime, standing: Standing | None = None) -> Acts:
     """What can be done to one target."""
-    stands = standing or standing_of(person, service_of(row))
+    stands = standing or standing_of(person, service_of(row), now)
     return Acts(act_of(action, row, person, now, stands) for action in fitting(row))
 
 

@@ -34,6 +34,7 @@ from redis.exceptions import RedisError
 
 from actions.bell import CHANNEL
 from actions.models import Request
+from approvals.models import Asked
 from inventory import queries as inventory
 from inventory.models import Person
 from portal.web.door import signed_in
@@ -166,8 +167,11 @@ def _look_up(data: bytes) -> Changed:
         return ANYTHING
     close_old_connections()  # no request begins or ends here, which is where Django lets go of a broken one
     rows = Request.objects.filter(pk=int(data)) if len(data) < 19 else Request.objects.none()
-    row = rows.values_list("pk", "service_id", "requester_id", "round__candidates").first()
-    return Changed(row[0], row[1], row[2], frozenset(row[3] or ())) if row else ANYTHING
+    row = rows.values_list("pk", "service_id", "requester_id", "round_id").first()
+    if row is None:
+        return ANYTHING
+    asked = Asked.objects.filter(round=row[3]).values_list("identity", flat=True)
+    return Changed(row[0], row[1], row[2], frozenset(asked))
 
 
 def _browser(person: Person) -> Browser:

@@ -104,7 +104,7 @@ def _acts(person: Person, asked: Asked, services: Sequence[Service]) -> list[Act
     acts: list[Act] = []
     for workload, action in _pairs(workloads, asked.actions):
         service = workload.service = by_pk[workload.service_id]
-        standing = standings.setdefault(service.pk, standings.get(service.pk) or standing_of(person, service))
+        standing = standings.setdefault(service.pk, standings.get(service.pk) or standing_of(person, service, now))
         acts.append(act_of(action, workload, person, now, standing))
     return [*acts, *_acts_on_nodes(person, asked, now)][:MOST_ACTS]
 
@@ -118,7 +118,7 @@ def _acts_on_nodes(person: Person, asked: Asked, now: datetime) -> list[Act]:
     for word in asked.words:
         nodes = nodes.filter(name__icontains=word)
     found = list(nodes.order_by("cluster__name", "name")[:MOST_NODES])
-    standings = {each.pk: standing_of(person, each) for each in {service_of(node) for node in found}}
+    standings = {each.pk: standing_of(person, each, now) for each in {service_of(node) for node in found}}
     return [
         act_of(action, node, person, now, standings[service_of(node).pk])
         for node in found

@@ -14,7 +14,7 @@ from actions.admission import stored_plan
 from actions.errors import BadParams, CannotPlanNow, Denied, NotFound, Refused, TooLate
 from actions.models import Execution, Grant, Hold, Request
 from actions.states import ExecutionState, GrantState, RequestState
-from approvals.facts import Effect
+from approvals.rulings import Effect
 from connectors.kubernetes import KubernetesCluster, WorkloadSeen
 from inventory.models import Environment, Secret, Service, Team, Workload
 from sandbox.stack import Endpoints

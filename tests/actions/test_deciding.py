@@ -102,7 +102,7 @@ def test_a_guest_may_ask_and_an_approver_of_the_owner_agrees(people: People, che
 def test_a_service_that_nobody_owns_is_nobodys_to_change(people: People, checkout: Workload) -> None:
     Service.objects.update(team=None)
     assign_perm("inventory.ask_service", people.mira, checkout.service)
-    with pytest.raises(Denied, match=r"there are none besides you\. Ask an administrator to add approvers"):
+    with pytest.raises(Denied, match=r"there are none besides you\. Ask an administrator to add some"):
         asks(people.mira, "restart-workload", checkout)
 
 

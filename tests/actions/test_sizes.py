@@ -18,7 +18,8 @@ from actions.protocol import Params, Run, Target, TargetKind, World
 from actions.registry import action_named
 from actions.sizes import lasting
 from actions.states import ExecutionState
-from approvals.facts import PLENTY, Effect
+from approvals.facts import PLENTY
+from approvals.rulings import Effect
 from audit.events import SYSTEM
 from connectors.kubernetes import Identity, KubernetesCluster
 from inventory.models import Workload

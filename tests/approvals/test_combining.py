@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.combining import STRICTEST_FIRST, TOO_FEW, combine
-from approvals.facts import Approver, Effect, Requirement, RuleAnswer, Ruling
+from approvals.facts import Approver
+from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
 from approvals.tally import CountedVote, Outcome, can_meet, tally
 
 PEOPLE = tuple(Approver(number, f"p{number}", f"P{number}") for number in range(1, 6))

@@ -17,14 +17,12 @@ from approvals.facts import (
     ActorFacts,
     Approver,
     ContextFacts,
-    Effect,
     EnvironmentFacts,
     Facts,
     PlanFacts,
-    Ruling,
     TargetFacts,
-    ruling_from,
 )
+from approvals.rulings import Effect, Ruling, ruling_from
 
 MIRA, JONAS, INES = (Approver(number, name.lower(), name) for number, name in enumerate(("Mira", "Jonas", "Ines"), 1))
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.facts import Approver, Requirement
+from approvals.facts import Approver
+from approvals.rulings import Requirement
 from approvals.tally import CountedVote, Outcome, can_meet, tally
 
 MIRA, JONAS, INES, LEILA = 1, 2, 3, 4

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from actions.admission import Preview
 from actions.registry import AnyAction
-from approvals.facts import Effect
+from approvals.rulings import Effect
 
 from .base import Output, PersonSerializer, RiskField
 

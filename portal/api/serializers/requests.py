@@ -10,8 +10,8 @@ from actions.compare import compare
 from actions.models import Execution, JournalEntry
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
-from approvals.facts import ruling_from
 from approvals.models import Round, Vote
+from approvals.rulings import ruling_from
 
 from .base import Output, PersonSerializer, RiskField
 from .plans import ImpactSerializer, PlanSerializer, RequirementSerializer, RulingSerializer

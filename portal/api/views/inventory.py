@@ -120,7 +120,7 @@ class Offers(Endpoint):
     def get(self, request: Request, workload: int) -> Response:
         """What can be done to this workload, each with what the policy will answer: what the buttons on its page say."""
         row, now = _workload(self, workload), timezone.now()
-        standing = standing_of(self.person, row.service)
+        standing = standing_of(self.person, row.service, now)
         offers = [act_of(action, row, self.person, now, standing) for action in fitting(row)]
         return Response(OfferSerializer(offers, many=True).data)
 

@@ -17,7 +17,7 @@ from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
 from actions.targets import row_of
-from approvals.facts import ruling_from
+from approvals.rulings import ruling_from
 from audit.canonical import storable
 from inventory.models import Person
 from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read

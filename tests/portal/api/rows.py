@@ -9,7 +9,8 @@ from actions.models import Request
 from actions.protocol import Change, Line, Plan, Step
 from actions.states import RequestState
 from actions.targets import target_of
-from approvals.facts import Approver, Effect, Requirement, RuleAnswer, Ruling
+from approvals.facts import Approver
+from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
 from approvals.services import open_round
 from inventory.models import Cluster, Environment, Service, Team, Workload
 from tests.characters import People

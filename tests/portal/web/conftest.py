@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from actions.models import Execution, Request
-from approvals.models import Round
+from approvals.models import Asked, Round
 from inventory.models import Cluster, Environment, Person, Service, Team, Workload
 from tests.characters import People
 
@@ -74,8 +74,9 @@ class Town:
     def _round(self, by: Person, asked: tuple[Person, ...]) -> Round:
         people = [{"identity": each.identity, "username": each.username, "name": each.name} for each in asked]
         now = timezone.now()
-        return Round.objects.create(
+        made = Round.objects.create(
             digest="d" * 64, requester_identity=by.identity, opened_at=now, expires_at=now + timedelta(hours=1),
             requirements=[{"rule": "r", "count": 1, "of": "owning-team-approvers", "people": people}],
-            candidates=[each.identity for each in asked],
         )  # fmt: skip
+        Asked.objects.bulk_create(Asked(round=made, identity=each.identity, at=now) for each in asked)
+        return made
