@@ -48,10 +48,14 @@ def shifts_from(teams: Collection[Team], at: datetime) -> list[Shift]:
     return list(_counting().filter(team__in=teams, ends_at__gt=at).order_by("team__slug", "starts_at", "pk"))
 
 
-def belongs_to(team: Team) -> list[Person]:
-    """Who can be on call for a team, in name order."""
-    people = Person.objects.filter(Q(groups=team.group_id) | Q(groups=team.approvers_id), is_active=True).distinct()
-    return sorted(people, key=lambda person: person.name.casefold())
+def belonging(teams: Collection[Team]) -> dict[int, list[Person]]:
+    """Who can be on call for each of these teams, by its primary key, in name order: in one query."""
+    team_of = {group: team.pk for team in teams for group in (team.group_id, team.approvers_id)}
+    people = Person.objects.filter(groups__in=team_of, is_active=True).annotate(in_group=F("groups__pk"))
+    found: dict[int, dict[int, Person]] = {team.pk: {} for team in teams}
+    for person in people:
+        found[team_of[person.in_group]][person.pk] = person
+    return {team: sorted(each.values(), key=lambda person: person.name.casefold()) for team, each in found.items()}
 
 
 def may_plan(person: Person, team: Team) -> bool:

@@ -129,6 +129,31 @@ def approvers_of(team: Team | None) -> list[Person]:
     return sorted(by_identity.values(), key=lambda person: person.name.casefold())
 
 
+def accounts_of(person: Person) -> set[int]:
+    """Every account of the same human, by primary key."""
+    one = person.identity
+    linked = Q(pk=one) | Q(same_person_as=one) | Q(same_person_as__same_person_as=one)
+    rows = Person.objects.filter(linked).select_related("same_person_as__same_person_as")
+    return {person.pk, *(each.pk for each in rows if each.identity == one)}
+
+
+def colleagues_of(person: Person) -> list[Person]:
+    """Who shares a group with the person, or administers as they do; not themselves under another account. In name order."""
+    alike = Q(groups__in=person.groups.all())
+    if person.is_superuser:
+        alike |= Q(is_superuser=True)
+    rows = Person.objects.filter(alike, is_active=True).select_related("same_person_as").distinct()
+    return sorted((each for each in rows if each.identity != person.identity), key=lambda each: each.name.casefold())
+
+
+def teams_visible_to(person: Person) -> QuerySet[Team]:
+    """Those that the person is in, and those that own a service the person sees."""
+    if person.has_perm(f"inventory.{VIEW}"):
+        return Team.objects.all()
+    mine = Q(group__in=person.groups.all()) | Q(approvers__in=person.groups.all())
+    return Team.objects.filter(mine | Q(pk__in=services_visible_to(person).order_by().values("team")))
+
+
 def is_approver(person: Person, team: Team | None) -> bool:
     """Whether this account is one: what a person may do with their other account, they do from there."""
     return team is not None and person.is_active and person.groups.filter(pk=team.approvers_id).exists()

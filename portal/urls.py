@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.goals.address_of` makes it), requests,
-request (id), queue, access, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
+request (id), queue, access, on-call, absence, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path
@@ -27,6 +27,8 @@ urlpatterns = [
     path("", include("portal.web.palette")),
     path("", include("portal.web.profile")),
     path("", include("portal.web.tokens")),
+    path("", include("portal.web.absence")),
+    path("", include("portal.web.on_call")),
     path("", include("portal.web.signin")),
     path("", include("portal.web.live")),
     path("", include("portal.web.health")),
