@@ -56,6 +56,12 @@ def incidents_visible_to(person: Person) -> QuerySet[Incident]:
     return rows.filter(services__in=services_visible_to(person).order_by()).distinct()
 
 
+def before(rows: QuerySet[Incident], place: tuple[datetime, int]) -> QuerySet[Incident]:
+    """What comes after that place in the list, newest first."""
+    at, pk = place
+    return rows.filter(Q(opened_at__lt=at) | Q(opened_at=at, pk__lt=pk))
+
+
 def report(*, actor: Person, told: Report, now: datetime) -> tuple[Incident, bool]:
     """Open the incident, or bring an open one up to date. Returns it and whether it is new. Raises `NotYours` or `Unfit`."""
     _require_reporter(actor, told.reference)

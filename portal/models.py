@@ -16,6 +16,7 @@ class Scope(models.TextChoices):
     REQUEST = "request", "Ask for actions; withdraw, cancel and undo"
     APPROVE = "approve", "Vote on requests, and say what is true of an unclear run"
     AUDIT = "audit", "Read and export the audit record"
+    DUTY = "duty", "Say who is on call, and which incidents are open"
 
 
 class ApiToken(models.Model):

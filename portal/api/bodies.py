@@ -59,7 +59,7 @@ class ResolutionBody(Body):
 
 class TokenBody(Body):
     name: str = Field(min_length=1, max_length=100, description="What uses it")
-    scopes: list[Literal["read", "request", "approve", "audit"]] = Field(min_length=1, max_length=4)
+    scopes: list[Literal["read", "request", "approve", "audit", "duty"]] = Field(min_length=1, max_length=5)
     days: int = Field(30, ge=1, le=90, description="How long it works")
 
 

@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, grants, inventory, logs, nodes, requests
+from .views import account, actions, audit, duty, grants, inventory, logs, nodes, requests
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -61,6 +61,12 @@ urlpatterns = [
     path("grants/<int:pk>", grants.GrantDetail.as_view()),
     path("grants/<int:pk>/credential", grants.Credential.as_view()),
     path("grants/<int:pk>/give-back", grants.GivingBack.as_view()),
+    path("teams/<name:slug>/shifts", duty.Schedule.as_view()),
+    path("incidents", duty.Incidents.as_view()),
+    path("incidents/<name:reference>", duty.IncidentDetail.as_view()),
+    path("incidents/<name:reference>/close", duty.IncidentEnd.as_view()),
+    path("absences", duty.Absences.as_view()),
+    path("absences/<int:pk>", duty.AbsenceDetail.as_view()),
     path("audit/events", audit.Events.as_view()),
     path("audit/events.csv", audit.CsvExport.as_view()),
     path("audit/events.jsonl", audit.JsonLinesExport.as_view()),
