@@ -137,10 +137,11 @@ def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
             entrance=ENTRANCE,
             digest=draft.digest,
             submission_key=key,
+            terms=draft.terms,
         )
     return services.submit(
         actor=person, action=goal.action.id, target=goal.row.pk, params=draft.values, reason=draft.reason, entrance=ENTRANCE,
-        digest=draft.digest, from_form=True, submission_key=key,
+        digest=draft.digest, from_form=True, submission_key=key, terms=draft.terms,
     )  # fmt: skip
 
 
@@ -195,7 +196,7 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
     try:
         seen = services.preview(
             actor=person, action=goal.action.id, target=goal.row.pk, params=draft.values, from_form=goal.undo_of is None,
-            undo_of=goal.undo_of,
+            undo_of=goal.undo_of, terms=draft.terms,
         )  # fmt: skip
     except CannotPlanNow as refusal:
         if _is_as_now(person, goal, draft) or fields.to_be_written(goal.action.params, draft.shown):

@@ -25,7 +25,7 @@ from inventory.models import Person, Workload
 from . import fields
 from .action import ENTRANCE, NotLookedAt, Panel, panel_of
 from .door import signed_in
-from .drafts import DIGEST_LENGTH, Draft
+from .drafts import DIGEST_LENGTH, Draft, How, again, how_of
 from .goals import Goal, earlier_of, goal_of
 
 CHAIN = "chain"
@@ -90,7 +90,8 @@ def chain(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     parts = earlier.params.get("parts", []) if earlier and earlier.action == CHAIN else []
     values = {key_of(part["action"], part["target"]): part["params"] for part in parts}
     chosen = {**{key: {} for key in request.GET.getlist("part")}, **values}
-    return _form(request, person, goal, chosen, Draft({}, {}, earlier.reason if earlier else "", "", uuid4().hex))
+    reason, how = (earlier.reason, again(earlier)) if earlier else ("", How())
+    return _form(request, person, goal, chosen, Draft({}, {}, reason, "", uuid4().hex, how=how))
 
 
 @never_cache
@@ -100,13 +101,14 @@ def plan(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     """The right column for what is ticked now. Nothing is written."""
     goal = goal_of(request, person, slug, CHAIN)
     wanted, names = _wanted(request, person, goal), [name for name in request.POST if "." in name]
-    panel, wrong = _panel(person, goal, wanted)
+    draft = _draft(request)
+    panel, wrong = _panel(person, goal, wanted, draft)
     context = {
         "goal": goal,
         "panel": panel,
         "problems": [(fields.key_of(name), fields.plainly(wrong, name)) for name in names],
         "general": fields.plainly(wrong, "params"),
-        "draft": _draft(request),
+        "draft": draft,
     }
     return render(request, "_plan.html", context, status=panel.status)
 
@@ -121,6 +123,7 @@ def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
         made = services.submit(
             actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}, reason=draft.reason,
             entrance=ENTRANCE, digest=draft.digest, submission_key=f"{draft.key}:{draft.digest[:16]}" if draft.key else None,
+            terms=draft.terms,
         )  # fmt: skip
     except Denied as denied:
         return HttpResponseRedirect(reverse("request", args=[denied.request_id]))
@@ -141,7 +144,7 @@ def _form(
     wanted: Wanted | None = None,
 ) -> HttpResponse:
     """The whole page, with the plan when something was ticked already: for whoever has no script, and after a refusal."""
-    panel, wrong = _panel(person, goal, wanted) if wanted else (None, {})
+    panel, wrong = _panel(person, goal, wanted, draft) if wanted else (None, {})
     refused = problem.fields if isinstance(problem, BadParams) else {}
     context = {
         "section": "services",
@@ -156,7 +159,7 @@ def _form(
     return render(request, "chain.html", context, status=problem.status if problem else 200)
 
 
-def _panel(person: Person, goal: Goal, wanted: Wanted) -> tuple[Panel, Mapping[str, Sequence[str]]]:
+def _panel(person: Person, goal: Goal, wanted: Wanted, draft: Draft) -> tuple[Panel, Mapping[str, Sequence[str]]]:
     """Beside it, what is wrong with which field."""
     wrong = wanted.wrong
     if not wrong and len(wanted.parts) < 2:
@@ -164,7 +167,7 @@ def _panel(person: Person, goal: Goal, wanted: Wanted) -> tuple[Panel, Mapping[s
     try:
         if not wrong:
             seen = services.preview(
-                actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}
+                actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}, terms=draft.terms
             )
             return panel_of(goal, seen), {}
     except BadParams as problem:
@@ -211,8 +214,9 @@ def _draft(request: HttpRequest) -> Draft:
     form = request.POST
     digest = form.get("digest", "")
     return Draft(
-        {}, {}, form.get("reason", ""), digest if len(digest) == DIGEST_LENGTH else "", form.get("key", "")[:32]
-    )
+        {}, {}, form.get("reason", ""), digest if len(digest) == DIGEST_LENGTH else "", form.get("key", "")[:32],
+        how=how_of(form),
+    )  # fmt: skip
 
 
 def _offered(person: Person, goal: Goal) -> Iterator[tuple[AnyAction, Row]]:
