@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from django.contrib.auth.hashers import make_password
@@ -9,12 +10,16 @@ from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
+from approvals import absences
+from approvals.models import Absence
 from audit.events import SYSTEM
-from inventory import catalog, importers
-from inventory.models import Environment, Person, Service, Team
+from inventory import catalog, importers, incidents, on_call
+from inventory.incidents import Report
+from inventory.models import Environment, Incident, Person, Service, Shift, Team
+from inventory.on_call import Planned
 from inventory.services import CRITICALITY, create_team
 from inventory.tasks import look_around
-from sandbox.people import PEOPLE
+from sandbox.people import AWAY, AWAY_HOURS, DUTIES, INCIDENT, PEOPLE
 from sandbox.people import Person as Inhabitant
 
 Say = Callable[[str], None]
@@ -55,6 +60,19 @@ def settle(password: str, *, with_catalog: bool, say: Say) -> None:
     look()
     if shared := Service.objects.filter(slug="checkout-api").first():
         assign_perm("inventory.ask_service", Person.objects.get(username="leila"), shared)
+    _plan_duties(with_incident=with_catalog)
+
+
+def go_away() -> None:
+    """Out of office, once, and with somebody who stands in. After the first day: until then they are here."""
+    if Absence.objects.exists():
+        return
+    away, stand_in, note = AWAY
+    now = timezone.now()
+    absences.announce(
+        actor=Person.objects.get(username=away), stand_in=Person.objects.get(username=stand_in), note=note,
+        starts_at=now, ends_at=now + timedelta(hours=AWAY_HOURS), now=now,
+    )  # fmt: skip
 
 
 def look() -> None:
@@ -65,6 +83,19 @@ def look() -> None:
     for report in reports or ():
         if not report.ok:
             raise RuntimeError(f"The {report.kind} {report.name} cannot be looked at: {report.sentence}")
+
+
+def _plan_duties(*, with_incident: bool) -> None:
+    """Who is on call and what is broken, as the administrator says it, once."""
+    now, kofi = timezone.now().replace(minute=0, second=0, microsecond=0), Person.objects.get(username="kofi")
+    if not Shift.objects.exists():
+        for duty in DUTIES:
+            start, person = now + timedelta(hours=duty.from_hours), Person.objects.get(username=duty.username)
+            wanted = Planned(person, start, start + timedelta(hours=duty.hours))
+            on_call.add_shift(actor=kofi, team=Team.objects.get(slug=duty.team), wanted=wanted, now=timezone.now())
+    reference, title, services = INCIDENT
+    if with_incident and not Incident.objects.exists():
+        incidents.report(actor=kofi, told=Report(reference, title, services), now=timezone.now())
 
 
 def _move_in(inhabitant: Inhabitant, hashed: str) -> None:

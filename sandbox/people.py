@@ -26,3 +26,30 @@ PEOPLE = (
     Person("kofi", "Kofi Mensah", "administrator", staff=True),
     Person("edda", "Edda Þórsdóttir", "auditor", audits=True),
 )
+
+
+@dataclass(frozen=True)
+class Duty:
+    """On call from so many hours ago for so many hours, by username."""
+
+    team: str
+    username: str
+    from_hours: int
+    hours: int
+
+
+DUTIES = (
+    Duty("payments", "jonas", -8, 72),
+    Duty("payments", "ines", 64, 168),
+    Duty("storefront", "zoe", -30, 168),
+    Duty("platform", "noor", -2, 12),
+    Duty("platform", "priya", 10, 12),
+)
+"""Who is on call in the demo, seen from the moment it is made."""
+
+INCIDENT = ("INC-2231", "Ledger: two of three replicas hold connections to the old database primary", ("ledger",))
+"""Open in the demo, so that who is on call for it can act: its reference, its title, its services."""
+
+AWAY = ("ines", "jonas", "At a conference until the day after tomorrow")
+"""Who is out of office in the demo, who stands in, and what the note says."""
+AWAY_HOURS = 48

@@ -34,6 +34,7 @@ def main() -> int:
     inhabitants.settle(password, with_catalog=history, say=say)
     if history:
         import_module("sandbox.history").make(say=say)
+    inhabitants.go_away()
     return 0
 
 
