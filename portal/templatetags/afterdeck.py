@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.template import Context
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from actions.states import ExecutionState, RequestState
-from portal.web import words
+from portal.web import looking, words
 
 register = template.Library()
 
@@ -179,6 +180,12 @@ def digest(value: str) -> SafeString:
     """Eight characters in two groups; the whole one in the title, and on a click in the clipboard."""
     short = words.short_digest(value)
     return format_html('<code class="ad-digest" title="{}" data-copy="{}">{}</code>', value, value, short)
+
+
+@register.simple_tag(takes_context=True)
+def looked(context: Context, digest: str) -> str:
+    """For a form that decides about a plan: when it came on the screen of who looks at it."""
+    return looking.stamp(context["user"], digest)
 
 
 @register.inclusion_tag("_planks.html")

@@ -27,6 +27,7 @@ from inventory.models import Person
 from . import paging
 from .changes import Entry, entry_of, request_votes
 from .door import signed_in
+from .looking import seconds_since
 from .request_page import page_of, title_for
 
 MOST_EVENTS = 500
@@ -120,8 +121,10 @@ def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
         if request.POST.get("decision") not in ("approve", "reject"):
             raise BadParams({"decision": ["Choose approve or reject."]})
         note = request.POST.get("note", "").replace("\x00", "")
+        digest = request.POST.get("digest", "")
+        looked = seconds_since(request.POST.get("looked", ""), person, digest)
         outcome = services.vote(
-            actor=person, request=found, approve=approve, digest=request.POST.get("digest", ""), note=note
+            actor=person, request=found, approve=approve, digest=digest, note=note, looked_seconds=looked
         )
         return _said_of_vote(found, outcome.value)
 
