@@ -7,7 +7,8 @@ from django.db.models import Max, Q
 from approvals.facts import PLENTY, HistoryFacts
 from inventory.models import Environment, Person, Service
 
-from .models import Debt, Execution, Request
+from .debts import open_debts
+from .models import Execution, Request
 from .states import ENDED, ExecutionState
 
 LOOK_BACK = 50
@@ -18,9 +19,9 @@ def history_of(
     of: Request | None = None,
 ) -> HistoryFacts:  # fmt: skip
     """`of` is the request that is asked about again: it is no part of its own history."""
-    runs, asked, debts = Execution.objects.all(), Request.objects.all(), Debt.objects.all()
+    runs, asked = Execution.objects.all(), Request.objects.all()
     if of is not None:
-        runs, debts = runs.exclude(request=of), debts.exclude(request=of)
+        runs = runs.exclude(request=of)
         asked = asked.filter(pk__lt=of.pk)
     hour, day = at - timedelta(hours=1), at - timedelta(days=1)
     on_target = runs.filter(request__target_key=target_key, started_at__lte=at).exclude(state=ExecutionState.CANCELLED)
@@ -37,7 +38,7 @@ def history_of(
         clean_runs=_clean(list(
             here.filter(request__action=action, state__in=ENDED).order_by("-id").values_list("state", flat=True)[:LOOK_BACK]
         )),
-        open_debts=debts.filter(identity=person.identity, settled_at=None).count(),
+        open_debts=sum(debt.request_id != (of.pk if of else None) for debt in open_debts(person)),
     )  # fmt: skip
 
 

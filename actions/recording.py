@@ -25,7 +25,8 @@ def created(request: Request, ruling: Ruling, actor: Actor) -> None:
             "request.submitted", actor, f"{request.summary}, digest {request.digest[:8]}", about,
             {"digest": request.digest, "params": request.params, "reason": request.reason, "entrance": request.entrance,
              "undo_of": request.undo_of_id, "ticket": request.ticket, "incident": request.incident.reference if request.incident else "",
-             "not_before": request.not_before.isoformat() if request.not_before else None, "supersedes": request.supersedes_id},
+             "not_before": request.not_before.isoformat() if request.not_before else None, "supersedes": request.supersedes_id,
+             "overrides": request.overrides, "breaks_glass": request.breaks_glass},
         ),
         Event(
             "policy.ruled", SYSTEM, f"{ruling.headline}: {', '.join(rules)}", about,

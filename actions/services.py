@@ -6,6 +6,7 @@ Every function names its actor, refuses with a sentence (`errors`), and writes i
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -20,7 +21,7 @@ from audit.events import SYSTEM, Actor, ActorKind, Event
 from inventory import queries as inventory
 from inventory.models import Person
 
-from . import admission, bell, lifecycle, recording, targets
+from . import admission, bell, debts, lifecycle, recording, targets
 from .admission import Preview, stored_plan
 from .eligibility import voter_of
 from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
@@ -63,6 +64,10 @@ def preview(
     how = terms.checked(now)
     goal = targets.target_of(row)
     plan = make_plan(chosen, goal, values, world_for(goal, actor, now=now))
+    if how.not_before is not None and chosen.waits_for(plan) == "value":
+        raise BadParams(
+            {"not_before": ["The value is handed in by hand and kept nowhere, so it runs when somebody does that."]}
+        )
     took = int((time.monotonic() - started) * 1000)
     facts = facts_of(chosen, row, actor, now, plan, undo_of, terms=how)
     return Preview(chosen, row, values, plan, decide(facts, plan, current_policy(), how), took, facts, how)
@@ -108,6 +113,10 @@ def _submit(
     terms: Terms,
 ) -> Request:
     text = _reason(reason)
+    if terms.break_glass and digest is None:
+        raise BadParams(
+            {"digest": ["Glass is broken for a plan that was looked at. Preview it first, and send its digest."]}
+        )
     key = _key(actor, submission_key)
     if earlier := _made_before(key):
         return earlier
@@ -122,6 +131,8 @@ def _submit(
         raise PlanChanged("What would happen has changed since you looked. Look at the new plan below, then ask again.")
     try:
         with transaction.atomic():
+            if terms.break_glass:
+                seen = _ruled_alone(seen, actor, undo_of)
             request = admission.admit(seen, actor, text, entrance, actor=actor_of(actor), undo_of=undo_of, key=key)
     except IntegrityError:
         if earlier := _made_before(key):
@@ -130,6 +141,13 @@ def _submit(
     if seen.ruling.effect is Effect.DENY:
         raise Denied(seen.ruling.why, request.pk, seen.ruling.deciding_rules)
     return request
+
+
+def _ruled_alone(seen: Preview, actor: Person, undo_of: Request | None) -> Preview:
+    """Ask the policy once more while no other tab or account of this human breaks glass: one that was faster has left a debt."""
+    debts.one_at_a_time(actor)
+    facts = facts_of(seen.action, seen.row, actor, timezone.now(), seen.plan, undo_of, terms=seen.terms)
+    return replace(seen, facts=facts, ruling=decide(facts, seen.plan, current_policy(), seen.terms))
 
 
 def vote(

@@ -13,7 +13,7 @@ from approvals.models import Round
 from audit import writer
 from audit.events import SYSTEM, Event
 
-from . import grants, lifecycle
+from . import debts, grants, lifecycle
 from .lifecycle import Lost
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -33,6 +33,7 @@ def sweep() -> None:
     _leave_the_line()
     _alarm()
     grants.alarm()
+    debts.alarm()
 
 
 def _expire() -> None:

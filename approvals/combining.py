@@ -62,7 +62,7 @@ def _opens_at(rulings: Sequence[Ruling]) -> str:
 def _about(name: str, answer: RuleAnswer) -> RuleAnswer:
     if answer.effect is not Effect.DENY:
         return answer
-    return RuleAnswer(answer.rule, answer.effect, f"{name}: {answer.because}")
+    return replace(answer, because=f"{name}: {answer.because}")
 
 
 def _added_up(asked: Sequence[Sequence[Requirement]]) -> tuple[Requirement, ...]:
