@@ -5,7 +5,7 @@ Only the gate (`services`) and the end of a grant (`grants`) come here, in a tra
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -116,8 +116,11 @@ def admit(
 
 
 def terms_of(request: Request) -> Terms:
-    """How it was asked for."""
-    return Terms(request.ticket, request.not_before, request.overrides, request.breaks_glass)
+    """How it was asked for; what was started before its time is for later no more."""
+    at = request.not_before
+    if at is not None and request.activated_at is not None and request.activated_at < at:
+        at = None
+    return Terms(request.ticket, at, request.overrides, request.breaks_glass)
 
 
 def shape_of(plan: Plan) -> str:
@@ -131,21 +134,24 @@ def stored_plan(request: Request) -> Plan:
 
 
 def queue(request: Request, now: datetime) -> Execution:
-    """Put the run in line. Its stamp is chosen here, once, so that whoever repeats a step writes the same."""
+    """Put the run in line, or let it stand there from when it is to run: until then it is nobody's turn, and nobody is late.
+
+    Its stamp is chosen here, once, so that whoever repeats a step writes the same. What was agreed only after its time runs at once.
+    """
     plan = stored_plan(request)
     waits_for = action_named(request.action).waits_for(plan)
-    if waits_for == "start" and request.round is None:
-        waits_for = ""  # nobody had to be asked, so whoever asked is there
+    at = max(now, request.not_before or now)
+    if waits_for == "start" and (request.round is None or at > now):
+        waits_for = ""  # nobody had to be asked, so whoever asked is there; or they have said when
     execution = Execution.objects.create(
         request=request,
         waits_for=waits_for,
-        stamp=now.isoformat(timespec="seconds"),
-        run_after=max(now, request.not_before or now),
-        queued_at=now,
+        stamp=at.astimezone(UTC).isoformat(timespec="seconds"),
+        run_after=at,
+        queued_at=at,
     )
     said = {"": "in line for a worker", "start": "for its requester to start", "value": "for its requester's value"}
-    writer.record(
-        Event("execution.queued", SYSTEM, said[waits_for], lifecycle.about(execution), {"stamp": execution.stamp})
-    )
+    when = f"not before {at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if at > now else said[waits_for]
+    writer.record(Event("execution.queued", SYSTEM, when, lifecycle.about(execution), {"stamp": execution.stamp}))
     transaction.on_commit(lambda: bell.ring(execution.pk))
     return execution

@@ -4,7 +4,7 @@ The plan is made again and compared by digest; people who approved must still be
 Whatever differs stops the run before anything changes.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
@@ -30,6 +30,7 @@ from .registry import action_named
 from .ruling import current_policy, decide, facts_of
 from .states import RequestState
 from .targets import row_of
+from .terms import Terms
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def confirm(execution: Execution) -> Answer:
     if now.digest != request.digest:
         return _stale(execution, "What would happen is no longer what was agreed, so nothing was done.", now)
     try:
-        problem = _policy_turned(request, now)
+        problem = policy_turned(request, now, terms_of(request))
     except NotFound as gone:  # what it acts on belongs to nobody by now
         problem = str(gone)
     if problem:
@@ -138,11 +139,11 @@ def _services(request: Request) -> list[Service]:
     return [request.service, *Service.objects.filter(slug__in=parts).exclude(pk=request.service_id)]
 
 
-def _policy_turned(request: Request, now: Plan) -> str:
+def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
+    """Why the policy would not let it through as it stands at this moment, or an empty text."""
     if request.ends_id is not None:
         return ""
     action, row, at = action_named(request.action), row_of(request), timezone.now()
-    terms = replace(terms_of(request), not_before=None)  # it is that time now
     facts = facts_of(action, row, request.requester, at, now, request.undo_of, terms=terms, again=request)
     ruling = decide(facts, now, current_policy(), terms)
     if ruling.effect is Effect.DENY:

@@ -136,7 +136,7 @@ def _facts(
 ) -> Facts:
     service, environment = service_of(row), environment_of(row)
     team = service.team
-    runs_at = terms.not_before or now
+    runs_at = max(now, terms.not_before or now)
     stands = standing or standing_of(person, service, runs_at)
     history = HistoryFacts()
     if plan is not None:
