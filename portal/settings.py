@@ -180,7 +180,7 @@ SPECTACULAR_SETTINGS = {
         "RunState": "actions.states.ExecutionState",
         "RoundState": "approvals.models.Round.State",
         "OfferState": "portal.api.serializers.plans.OFFER_STATES",
-        "Effect": "approvals.facts.Effect",
+        "Effect": "approvals.rulings.Effect",
         "Scope": "portal.models.Scope",
     },
 }
