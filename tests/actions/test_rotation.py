@@ -1,6 +1,7 @@
 """A KV secret is rotated as a saga: everybody who reads it has the new version before the old one is refused, or the old one comes back."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from django.utils import timezone
 from hvac.exceptions import InvalidPath
 
 from actions import claiming, execution, journal, services, supplying
-from actions.errors import CannotPlanNow, NotAllowed, TooLate
+from actions.errors import BadParams, CannotPlanNow, NotAllowed, TooLate
 from actions.models import Execution, JournalEntry, Request
 from actions.states import ExecutionState, RequestState
+from actions.terms import Terms
 from connectors.kubernetes import KubernetesCluster
 from connectors.vault.rotation import Rotation
 from inventory.models import Secret, Team, Workload
@@ -231,6 +233,14 @@ def test_a_typed_value_is_proved_and_kept_nowhere(
     assert f"{orders.user} logs in" in evidence_of(run)["login"]
     with pytest.raises(TooLate):
         supplying.supply(actor=people.mira, request=fresh(request), values={"password": "once more"})
+
+
+def test_a_value_that_somebody_types_in_has_no_time_of_its_own(people: People, unread: Secret) -> None:
+    with pytest.raises(BadParams, match="it runs when somebody does that"):
+        services.submit(
+            actor=people.mira, action="rotate-secret", target=unread.pk, params={"source": "supply", "keys": "api_key"},
+            reason="Tonight.", entrance="test", terms=Terms(not_before=timezone.now() + timedelta(hours=2)),
+        )  # fmt: skip
 
 
 def test_a_value_that_went_with_its_process_is_not_guessed(
