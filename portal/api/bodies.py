@@ -4,29 +4,69 @@ An action's parameters are checked behind the gate, by the action's own schema. 
 OpenAPI, so that a generated client knows the parameters of every action there is.
 """
 
+import re
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, create_model
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    ValidationError,
+    create_model,
+)
 from rest_framework.request import Request
 
 from actions.errors import BadParams
 from actions.registry import AnyAction, all_actions
 from actions.services import MAX_REASON
+from actions.terms import MAX_TICKET, Terms
 
 from .parsers import MAX_INTEGER
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Id = Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _written(value: object) -> object:
+    """A number would be taken for seconds since 1970."""
+    if isinstance(value, str) and RFC_3339.fullmatch(value):
+        return value
+    raise ValueError("A moment as in RFC 3339, with a time zone: 2026-12-24T18:00:00+01:00.")
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), Field(strict=False)]
 
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class PreviewBody(Body):
+class TermsBody(Body):
+    """How it is asked for, beside what. A preview on the same terms says what they lead to."""
+
+    ticket: str = Field("", max_length=MAX_TICKET, description="Where the story is told: a ticket, or an open incident")
+    not_before: Moment | None = Field(None, description="When it is to run, if not at once; with a time zone")
+    override: bool = Field(
+        False, description="Denials that the policy lets somebody set aside are to be; see `override` of a ruling"
+    )
+    break_glass: bool = Field(
+        False,
+        description="Act at once and be reviewed after; see `break_glass` of a ruling, and send the digest that you looked at",
+    )
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(self.ticket, self.not_before, self.override, self.break_glass)
+
+
+class PreviewBody(TermsBody):
     target: Id = Field(description="The id of what it acts on: a workload, a secret or a node, as the action says")
     params: dict[str, Any] = Field(default={}, description="The action's parameters; see its schema")
 
@@ -45,11 +85,17 @@ class VoteBody(Body):
     note: str = Field("", max_length=MAX_REASON, description="A no needs one")
 
 
-class UndoBody(Body):
+class UndoBody(TermsBody):
     reason: str = Field(min_length=1, max_length=MAX_REASON)
     digest: Digest | None = Field(
         None, description="The plan you looked at. If it is no longer true, nothing is submitted."
     )
+
+
+class ReviewBody(Body):
+    decision: Literal["accept", "object"]
+    digest: Digest = Field(description="The digest of the plan that was run")
+    note: str = Field("", max_length=MAX_REASON, description="To object takes one")
 
 
 class ResolutionBody(Body):

@@ -54,6 +54,7 @@ urlpatterns = [
     path("requests/<int:pk>/cancel", requests.Cancellation.as_view()),
     path("requests/<int:pk>/undo", requests.Undo.as_view()),
     path("requests/<int:pk>/undo/preview", requests.UndoPreview.as_view()),
+    path("requests/<int:pk>/review", requests.Review.as_view()),
     path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
     path("requests/<int:pk>/start", requests.Start.as_view()),
     path("approvals", requests.Queue.as_view()),

@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from actions.admission import Preview
 from actions.registry import AnyAction
-from approvals.rulings import Effect
+from approvals.rulings import Effect, RuleAnswer, Ruling
 
 from .base import Output, PersonSerializer, RiskField
 
@@ -29,20 +29,55 @@ class ActionSerializer(Output):
 
 
 class AnswerSerializer(Output):
+    """`facts` are what its condition looked at, as text. `set_aside` says what made it not count: a rule, `override`, `break-glass`."""
+
     rule = serializers.CharField()
     effect = serializers.ChoiceField(choices=EFFECTS)
     because = serializers.CharField()
+    facts = serializers.SerializerMethodField()
+    set_aside = serializers.CharField()
+
+    def get_facts(self, answer: RuleAnswer) -> dict[str, str]:
+        return dict(answer.facts)
+
+
+class AskedSerializer(PersonSerializer):
+    """Somebody who is asked; `away_until` is empty, or when they are back."""
+
+    on_call = serializers.BooleanField(default=False)
+    away_until = serializers.CharField(default="")
+
+
+class EscalationSerializer(Output):
+    """Who is asked too when nobody has answered for so long."""
+
+    after_minutes = serializers.IntegerField()
+    of = serializers.CharField()
+    people = AskedSerializer(many=True)
 
 
 class RequirementSerializer(Output):
     rule = serializers.CharField()
     count = serializers.IntegerField()
     of = serializers.CharField()
-    people = PersonSerializer(many=True)
+    people = AskedSerializer(many=True)
+    escalation = EscalationSerializer(allow_null=True, default=None)
+
+
+class BreakGlassSerializer(Output):
+    """What acting at once would leave: a review by somebody else. Until it is done, the next broken glass is refused."""
+
+    rule = serializers.CharField()
+    because = serializers.CharField()
+    review = RequirementSerializer()
+    hours = serializers.IntegerField(help_text="Within so many hours")
 
 
 class RulingSerializer(Output):
-    """What the policy answers, and each rule that had a say. `policy_digest` names the policy that answered."""
+    """What the policy answers, and each rule that had a say. `policy_digest` names the policy that answered.
+
+    Of a denial, `override` is who would have to agree to set it aside, empty when nobody can, and `opens_at` when it ends by itself.
+    """
 
     effect = serializers.ChoiceField(choices=EFFECTS)
     headline = serializers.CharField()
@@ -50,6 +85,14 @@ class RulingSerializer(Output):
     answers = AnswerSerializer(many=True)
     requirements = RequirementSerializer(many=True)
     policy_digest = serializers.CharField()
+    override = RequirementSerializer(many=True)
+    break_glass = BreakGlassSerializer(allow_null=True)
+    opens_at = serializers.SerializerMethodField(help_text="When no schedule denies it any more")
+    expires_minutes = serializers.IntegerField(allow_null=True, help_text="Null: the portal's own setting")
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_opens_at(self, ruling: Ruling) -> str | None:
+        return ruling.opens_at or None
 
 
 class OfferSerializer(Output):

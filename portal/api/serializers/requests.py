@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from actions.compare import compare
-from actions.models import Execution, JournalEntry
+from actions.models import Debt, Execution, JournalEntry
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
 from approvals.models import Round, Vote
@@ -33,6 +33,10 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
     state = serializers.ChoiceField(choices=RequestState.choices)
     run = serializers.ChoiceField(choices=ExecutionState.choices, source="execution.state", allow_null=True)
     undo_of = serializers.IntegerField(source="undo_of_id", allow_null=True)
+    supersedes = serializers.IntegerField(source="supersedes_id", allow_null=True)
+    incident = serializers.CharField(
+        source="incident.reference", allow_null=True, help_text="The one that was open for the service"
+    )
 
     class Meta:
         model = ActionRequest
@@ -40,6 +44,7 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
             "id", "action", "service", "environment", "workload", "secret", "node", "ends", "target",
             "params", "summary", "reason", "risk", "requester",
             "entrance", "state", "run", "digest", "undo_of", "created_at", "decided_at",
+            "ticket", "incident", "not_before", "overrides", "breaks_glass", "supersedes",
         ]  # fmt: skip
 
 
@@ -81,6 +86,16 @@ class ExecutionSerializer(serializers.ModelSerializer[Execution]):
         ]  # fmt: skip
 
 
+class DebtSerializer(serializers.ModelSerializer[Debt]):
+    """The review of what was done by breaking glass. `accepted` is null until it is settled; `round` is what is decided about it."""
+
+    round = RoundSerializer()
+
+    class Meta:
+        model = Debt
+        fields = ["due_at", "settled_at", "accepted", "round"]
+
+
 class DifferenceSerializer(Output):
     label = serializers.CharField()  # type: ignore[assignment]  # a field's name; the class keeps its own `label`
     agreed = serializers.CharField()
@@ -93,12 +108,15 @@ class RequestDetailSerializer(RequestSerializer):
     ruling = serializers.SerializerMethodField()
     approval = RoundSerializer(source="round", allow_null=True)
     execution = ExecutionSerializer(allow_null=True)
+    review = DebtSerializer(source="debt", allow_null=True, default=None)
     differences = serializers.SerializerMethodField(
         help_text="Of a stale request: what was agreed, and what would happen now"
     )
 
     class Meta(RequestSerializer.Meta):
-        fields = [*RequestSerializer.Meta.fields, "plan", "impact", "ruling", "approval", "execution", "differences"]
+        fields = [
+            *RequestSerializer.Meta.fields, "plan", "impact", "ruling", "approval", "execution", "review", "differences",
+        ]  # fmt: skip
 
     @extend_schema_field(PlanSerializer)
     def get_plan(self, request: ActionRequest) -> Any:

@@ -39,7 +39,9 @@ class Preview(Endpoint):
     def post(self, request: Request, action: str) -> Response:
         """Plan it and ask the policy, now, without asking for it: reads and dry runs only."""
         body = read(PreviewBody, request)
-        seen = services.preview(actor=self.person, action=action, target=body.target, params=body.params)
+        seen = services.preview(
+            actor=self.person, action=action, target=body.target, params=body.params, terms=body.terms
+        )
         return Response(PreviewSerializer(seen).data)
 
 

@@ -12,15 +12,25 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import grants, queries, services
+from actions import debts, grants, queries, services
 from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.states import ExecutionState, RequestState
 from actions.targets import row_of
+from actions.terms import Terms
 from approvals.rulings import ruling_from
 from audit.canonical import storable
 from inventory.models import Person
-from portal.api.bodies import ResolutionBody, Submission, SubmissionBody, UndoBody, VoteBody, read
+from portal.api.bodies import (
+    ResolutionBody,
+    ReviewBody,
+    Submission,
+    SubmissionBody,
+    TermsBody,
+    UndoBody,
+    VoteBody,
+    read,
+)
 from portal.api.errors import IdempotencyKeyReused
 from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
 from portal.api.serializers.base import listing
@@ -78,7 +88,7 @@ class Requests(Endpoint):
         body = read(SubmissionBody, request)
         made = services.submit(
             actor=self.person, action=body.action, target=body.target, params=body.params, reason=body.reason,
-            digest=body.digest, entrance=ENTRANCE, submission_key=_key(request),
+            digest=body.digest, entrance=ENTRANCE, submission_key=_key(request), terms=body.terms,
         )  # fmt: skip
         if not _asks_for(made, body):
             raise IdempotencyKeyReused(f"It made request {made.pk}, which asks for something else. Use a new key.")
@@ -137,14 +147,15 @@ class Start(Endpoint):
 class UndoPreview(Endpoint):
     scopes = {"POST": Scope.REQUEST}
 
-    @extend_schema(operation_id="previewUndo", request=None, responses=PreviewSerializer)
+    @extend_schema(operation_id="previewUndo", request=TermsBody, responses=PreviewSerializer)
     def post(self, request: Request, pk: int) -> Response:
         """What undoing would do, and who would have to agree, without asking for it."""
-        row = _visible(self.person, pk)
+        body, row = read(TermsBody, request) if request.data else TermsBody(), _visible(self.person, pk)
         way_back = services.undo_of(row)
         seen = services.preview(
-            actor=self.person, action=way_back.action, target=row_of(row).pk, params=way_back.params, undo_of=row
-        )
+            actor=self.person, action=way_back.action, target=row_of(row).pk, params=way_back.params, undo_of=row,
+            terms=body.terms,
+        )  # fmt: skip
         return Response(PreviewSerializer(seen).data)
 
 
@@ -162,11 +173,25 @@ class Undo(Endpoint):
         body, row = read(UndoBody, request), _visible(self.person, pk)
         made = services.undo(
             actor=self.person, request=row, reason=body.reason, digest=body.digest, entrance=ENTRANCE,
-            submission_key=_key(request),
+            submission_key=_key(request), terms=body.terms,
         )  # fmt: skip
         if made.undo_of_id != row.pk:
             raise IdempotencyKeyReused(f"It made request {made.pk}, which asks for something else. Use a new key.")
         return _created(self.person, made)
+
+
+class Review(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="reviewRequest", request=ReviewBody, responses={201: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Say whether it was right to break glass for what was run with this digest. Either way that settles it."""
+        body, row = read(ReviewBody, request), _visible(self.person, pk)
+        debts.review(
+            actor=self.person, request=row, accept=body.decision == "accept", digest=body.digest, note=body.note,
+            entrance=ENTRANCE,
+        )  # fmt: skip
+        return _detail(self.person, pk, status.HTTP_201_CREATED)
 
 
 class Resolution(Endpoint):
@@ -202,7 +227,9 @@ def _visible(person: Person, pk: int) -> ActionRequest:
 def _detail(
     person: Person, pk: int, code: int = status.HTTP_200_OK, headers: Mapping[str, str] | None = None
 ) -> Response:
-    rows = queries.requests_visible_to(person).prefetch_related("round__votes__voter", "execution__journal")
+    rows = queries.requests_visible_to(person).prefetch_related(
+        "round__votes__voter", "execution__journal", "debt__round__votes__voter"
+    )
     row = rows.filter(pk=pk).first()
     if row is None:
         raise NotFound("There is no such request, or you may not see it.")
@@ -227,4 +254,14 @@ def _key(request: Request) -> str | None:
 def _asks_for(made: ActionRequest, body: SubmissionBody) -> bool:
     asked = (body.action, body.target, storable(body.reason).strip())
     same_params = all(made.params.get(name) == value for name, value in body.params.items())
-    return same_params and (made.action, row_of(made).pk, made.reason) == asked
+    return same_params and (made.action, row_of(made).pk, made.reason) == asked and _on_terms(made, body.terms)
+
+
+def _on_terms(made: ActionRequest, terms: Terms) -> bool:
+    """Glass that was not broken all the same, and a denial that was not overridden, had no need to be, or could not be."""
+    if (made.ticket, made.not_before) != (storable(terms.ticket).strip(), terms.not_before):
+        return False
+    waits_for_nobody = made.round is None
+    return (made.breaks_glass == terms.break_glass or (terms.break_glass and waits_for_nobody)) and (
+        terms.override or not made.overrides
+    )
