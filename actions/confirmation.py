@@ -10,7 +10,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.models import Vote
 from approvals.rulings import Effect
 from approvals.tally import Outcome
 from audit import writer
@@ -21,7 +20,7 @@ from inventory.models import Service
 from . import journal, lifecycle
 from .admission import stored_plan, terms_of
 from .claiming import worker_actor
-from .eligibility import still_holds
+from .eligibility import standing_of
 from .errors import BadParams, CannotPlanNow, NotFound
 from .models import Execution, JournalEntry, Request
 from .planning import make_plan, read_params, world_for
@@ -116,21 +115,12 @@ def _no_longer_allowed(request: Request) -> str:
             return f"{requester.name} may no longer ask for {service.slug}."
     if request.round is None:
         return ""
-    asked = request.round
-    still = {
-        vote.pk
-        for vote in asked.votes.select_related("voter__same_person_as")
-        if still_holds(vote, asked, request.service)
-    }
-    if approvals.outcome_of(asked, lambda vote: vote.pk in still) is not Outcome.APPROVED:
-        return "Somebody who approved is no longer an approver, so the approval does not hold."
-
-    def by_another(vote: Vote) -> bool:
-        return vote.pk in still and vote.voter.identity != requester.identity
-
-    if approvals.outcome_of(asked, by_another) is not Outcome.APPROVED:
+    standing = standing_of(request.round, request.service)
+    if approvals.outcome_of(request.round, standing) is Outcome.APPROVED:
+        return ""
+    if standing.requester in standing.voters:
         return "An account that approved is by now known to be the requester's, so the approval does not hold."
-    return ""
+    return "Somebody who approved is no longer an approver, so the approval does not hold."
 
 
 def _services(request: Request) -> list[Service]:
@@ -150,10 +140,8 @@ def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
         return f"The policy says no now. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round is None:
         return f"The policy now wants an approval. {ruling.why}"
-    if (
-        ruling.effect is Effect.NEEDS
-        and request.round
-        and not approvals.would_satisfy(request.round, ruling.requirements)
-    ):
-        return f"The policy now wants more approvals than there are. {ruling.why}"
+    if ruling.effect is Effect.NEEDS and request.round:
+        standing = standing_of(request.round, request.service)
+        if not approvals.would_satisfy(request.round, standing, ruling.requirements):
+            return f"The policy now wants more approvals than there are. {ruling.why}"
     return ""

@@ -4,8 +4,8 @@ A requirement freezes people, and people change: they leave a team, go on leave,
 whose answer counts are looked up here, when it matters.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
@@ -14,8 +14,9 @@ from guardian.shortcuts import get_objects_for_user, get_users_with_perms
 from approvals import absences, groups
 from approvals.facts import Approver
 from approvals.models import Absence, Round, Vote
-from approvals.rulings import Requirement
-from approvals.services import Voter, counted, requirements_of
+from approvals.rulings import Requirement, requirement_from
+from approvals.services import Standing, Voter, counted, requirements_of
+from approvals.tally import CountedVote
 from inventory import on_call
 from inventory import queries as inventory
 from inventory.models import Person, Service, Team
@@ -78,28 +79,25 @@ class Eligibility:
     person: Person
     group_ids: frozenset[int]
     group_names: frozenset[str]
+    approves_for: frozenset[str]
     owned: frozenset[int]
 
-    def fits(self, of: str, service: Service) -> bool:
+    def fits(self, of: str, service: Service | None) -> bool:
         """Whether somebody who was asked as this is it still. Who was on call when it was asked may be off by now: the team stays."""
         return self.person.is_active and any(self._is(group, service) for group in groups.parts(of))
 
-    def holds(self, need: Requirement, service: Service) -> bool:
-        later = need.escalation
-        return self.fits(need.of, service) or (later is not None and self.fits(later.of, service))
-
-    def _is(self, group: groups.Group, service: Service) -> bool:
-        team = service.team
+    def _is(self, group: groups.Group, service: Service | None) -> bool:
+        team = service.team if service else None
         if group.kind == groups.ADMINISTRATORS:
             return self.person.is_superuser
         if group.kind == groups.SERVICE_OWNERS:
-            return service.pk in self.owned
+            return service is not None and service.pk in self.owned
         if group.kind == "group":
             return group.name in self.group_names
         if group.kind == "person":
             return self.person.username == group.name
         if group.kind == "team":
-            team = Team.objects.filter(slug=group.name).first()
+            return group.name in self.approves_for
         if team is None:
             return False
         approver, member = team.approvers_id in self.group_ids, team.group_id in self.group_ids
@@ -108,48 +106,83 @@ class Eligibility:
 
 
 def eligibility_of(person: Person) -> Eligibility:
-    mine = list(person.groups.values_list("pk", "name"))
+    mine = list(person.groups.values_list("pk", "name", "approves_for__slug"))
     owned = get_objects_for_user(person, f"inventory.{OWN}", Service, with_superuser=False, accept_global_perms=False)
     return Eligibility(
-        person, frozenset(pk for pk, _ in mine), frozenset(name for _, name in mine),
-        frozenset(owned.values_list("pk", flat=True)),
+        person, frozenset(pk for pk, _, _ in mine), frozenset(name for _, name, _ in mine),
+        frozenset(slug for _, _, slug in mine if slug), frozenset(owned.values_list("pk", flat=True)),
     )  # fmt: skip
 
 
-def voter_of(person: Person, asked: Round, service: Service, at: datetime) -> Voter:
-    """What the vote of this account can count as now: its own place, and those of whom it stands in for, if these still hold."""
-    needs = requirements_of(asked)
-    instead = {
-        absent.identity
-        for absent in Person.objects.filter(pk__in=absences.stand_in_for([person.pk], at)).select_related(
-            "same_person_as"
+def voter_of(person: Person, at: datetime) -> Voter:
+    """Who decides with this account, and in whose place they may while these are away."""
+    absent = Person.objects.filter(pk__in=absences.stand_in_for([person.pk], at))
+    instead = {each.identity for each in absent.select_related("same_person_as__same_person_as")}
+    return Voter(person.pk, person.identity, person.name, frozenset(instead - {person.identity}))
+
+
+def standing_of(asked: Round, service: Service | None, voter: Voter | None = None) -> Standing:
+    """How a round stands now, also for somebody who may be about to vote. Whoever voted or might is looked up; for others nobody asks."""
+    votes = list(asked.votes.select_related("voter__same_person_as__same_person_as"))
+    then = [person for need in requirements_of(asked) for person in need.people]
+    known = inventory.identities_of(
+        {
+            asked.requester_identity,
+            *(each.identity for each in then),
+            *(each.instead_of for each in votes if each.instead_of),
+        }
+    )
+    counting = [
+        replace(counted(vote), identity=vote.voter.identity, instead_of=known.get(vote.instead_of or 0))
+        for vote in votes
+        if vote.voter.is_active
+    ]
+    accounts = _accounts(votes, counting, voter)
+    needs = tuple(
+        _still(
+            asked, known, {human: [eligibility_of(each) for each in them] for human, them in accounts.items()}, service
         )
-        if person.is_active and still_asked(absent, absent.identity, needs, service)
-    }
-    return Voter(
-        person.pk,
-        person.identity,
-        person.name,
-        still_asked(person, person.identity, needs, service),
-        frozenset(instead),
+    )
+    holding = {person.identity for need in needs for person in need.people}
+    return Standing(
+        requester=known.get(asked.requester_identity, asked.requester_identity),
+        asked={known.get(each.identity, each.identity): each.name for each in then},
+        needs=needs,
+        votes=tuple(vote for vote in counting if vote.authority in holding),
+        voters=frozenset(vote.voter.identity for vote in votes),
+        known=known,
     )
 
 
-def still_asked(account: Person, identity: int, needs: Iterable[Requirement], service: Service) -> bool:
-    """Whether the account is still what some requirement asked that human as."""
-    mine = [need for need in needs if any(each.identity == identity for each in need.people)]
-    if not mine:
-        return False
-    eligible = eligibility_of(account)
-    return any(eligible.holds(need, service) for need in mine)
+def _accounts(votes: Iterable[Vote], counting: Iterable[CountedVote], voter: Voter | None) -> dict[int, list[Person]]:
+    """With what they decide: whoever votes, the account they do it with; whoever is stood in for, any that they have."""
+    found: dict[int, list[Person]] = {}
+    for vote in votes:
+        if vote.instead_of is None:
+            found.setdefault(vote.voter.identity, []).append(vote.voter)
+    absent = {each.instead_of for each in counting if each.instead_of is not None}
+    if voter is not None:
+        absent |= voter.instead_of
+        found.setdefault(voter.identity, []).extend(Person.objects.filter(pk=voter.account))
+    for each in inventory.people_known_as(absent) if absent else ():
+        found.setdefault(each.identity, []).append(each)
+    return {**{human: [] for human in absent}, **found}
 
 
-def still_holds(vote: Vote, asked: Round, service: Service) -> bool:
-    """Whether a vote that was cast counts still: whose place it fills may decide, and whoever cast it has an account."""
-    if not vote.voter.is_active:
-        return False
-    needs, authority = requirements_of(asked), counted(vote).authority
-    if vote.instead_of is None:
-        return still_asked(vote.voter, authority, needs, service)
-    accounts = Person.objects.filter(Q(pk=authority) | Q(same_person_as=authority), is_active=True)
-    return any(still_asked(account, authority, needs, service) for account in accounts)
+def _still(
+    asked: Round, known: Mapping[int, int], eligible: Mapping[int, Sequence[Eligibility]], service: Service | None
+) -> Iterator[Requirement]:
+    """The requirements, without those of the people looked up who are not what they were asked as any more: each on its own, so that
+    whoever left one group does not fill its place because of another.
+    """
+    for need in map(requirement_from, asked.requirements):
+        groups_asked = [(need.of, need.people)]
+        if need.escalation and need.escalation.after_minutes <= asked.escalated_minutes:
+            groups_asked.append((need.escalation.of, need.escalation.people))
+        people: dict[int, Approver] = {}
+        for of, group in groups_asked:
+            for person in group:
+                human = known.get(person.identity, person.identity)
+                if human not in eligible or any(each.fits(of, service) for each in eligible[human]):
+                    people.setdefault(human, replace(person, identity=human))
+        yield replace(need, people=tuple(people.values()))

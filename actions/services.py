@@ -17,13 +17,12 @@ from approvals.rulings import Effect
 from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
-from audit.events import SYSTEM, Actor, ActorKind, Event
+from audit.events import Actor, ActorKind, Event
 from inventory import queries as inventory
 from inventory.models import Person
 
-from . import admission, bell, debts, lifecycle, recording, targets
+from . import admission, bell, debts, lifecycle, recording, targets, voting
 from .admission import Preview, stored_plan
-from .eligibility import voter_of
 from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
 from .lifecycle import Lost
 from .models import Execution, Grant, Request
@@ -161,38 +160,17 @@ def vote(
     looked_seconds: int | None = None,
 ) -> Outcome:
     """Decide on one digest. Raises `VoteDoesNotCount` (recorded), `TooLate`."""
-    asked = request.round
-    if asked is None:
+    if request.round is None:
         raise TooLate("Nobody has to be asked about this request.")
-    now, note = timezone.now(), storable(note)[:MAX_REASON]
-    ballot = approvals.Ballot(approve, digest, note, entrance, looked_seconds)
-    voter = voter_of(actor, asked, request.service, now)
+    ballot = approvals.Ballot(approve, digest, storable(note)[:MAX_REASON], entrance, looked_seconds)
     try:
         with transaction.atomic():
-            outcome = approvals.cast_vote(asked, ballot, voter=voter, requester_now=request.requester.identity, now=now)
-            word = "approve" if approve else "reject"
-            writer.record(Event(
-                "vote.cast", actor_of(actor), f"{word}, digest {digest[:8]}", lifecycle.about(request),
-                {"digest": digest, "decision": word, "note": note, "entrance": entrance},
-            ))  # fmt: skip
-            if outcome is Outcome.APPROVED:
-                count = asked.votes.count()
-                lifecycle.move(
-                    request, to=RequestState.APPROVED, actor=SYSTEM, changes={"decided_at": now},
-                    summary=f"{count} of {_wanted(request)} agreed", details={"digest": request.digest},
-                )  # fmt: skip
-                admission.queue(request, now)
-            elif outcome is Outcome.REJECTED:
-                lifecycle.move(
-                    request, to=RequestState.REJECTED, actor=actor_of(actor), changes={"decided_at": now},
-                    summary=note.strip()[:200], details={"note": note},
-                )  # fmt: skip
+            return voting.cast(actor=actor, request=request, ballot=ballot, by=actor_of(actor))
     except approvals.VoteRefused as refusal:
         recording.vote_refused(actor_of(actor), request, refusal)
         raise VoteDoesNotCount(str(refusal), refusal.rule) from refusal
     except (Lost, lifecycle.Impossible) as lost:
         raise TooLate("The request changed while you were deciding. Reload the page to see how.") from lost
-    return outcome
 
 
 def withdraw(*, actor: Person, request: Request) -> Request:
@@ -359,7 +337,3 @@ def _reason(reason: str) -> str:
     if len(text) > MAX_REASON:
         raise BadParams({"reason": [f"At most {MAX_REASON} characters; these are {len(text)}. Link the rest."]})
     return text
-
-
-def _wanted(request: Request) -> int:
-    return sum(need["count"] for need in request.ruling["requirements"])

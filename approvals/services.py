@@ -4,11 +4,12 @@ A vote is refused loudly, with the rule that refuses it and what to do instead. 
 on the round.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from .models import Asked, Round, Vote
 from .rulings import Requirement, requirement_from
@@ -37,15 +38,27 @@ class VoteRefused(Exception):
 
 @dataclass(frozen=True)
 class Voter:
-    """Who votes, as values: the account, the human behind it, whether what they were asked as still holds, and whom they stand in for
-    now, if these may still decide.
-    """
+    """Who votes, as values: the account, the human behind it, and whom they stand in for now."""
 
     account: int
     identity: int
     name: str
-    is_approver_now: bool
     instead_of: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a round stands at one moment. `asked` is everybody who was asked, by name; `needs` are of those among them whose answer still
+    counts, `votes` are those that do, and `voters` is whoever voted. Humans go by what they are known as now: `known` has, for what they
+    were known as when the round was opened, what that is, because accounts are joined.
+    """
+
+    requester: int
+    asked: Mapping[int, str]
+    needs: tuple[Requirement, ...]
+    votes: tuple[CountedVote, ...]
+    voters: frozenset[int]
+    known: Mapping[int, int]
 
 
 @dataclass(frozen=True)
@@ -80,7 +93,7 @@ def open_round(
         expires_at=expires_at,
         escalates_at=now + timedelta(minutes=min(later)) if later else None,
     )
-    _ask(asked, needs, risk, now)
+    _ask(asked, needs, risk)
     return asked
 
 
@@ -89,57 +102,75 @@ def requirements_of(asked: Round) -> tuple[Requirement, ...]:
     return tuple(_by_now(requirement_from(need), asked.escalated_minutes) for need in asked.requirements)
 
 
-def escalate(asked: Round, *, risk: int, now: datetime) -> tuple[Requirement, ...]:
-    """Ask those who are asked when nobody has answered in time; what is frozen about them stays so. Returns the requirements that changed.
+def locked(asked: Round) -> Round:
+    """The round as it is now, which nobody else changes until the caller's transaction ends."""
+    return Round.objects.select_for_update().get(pk=asked.pk)
 
-    Call it in the caller's transaction.
+
+def escalate(asked: Round, *, risk: int, now: datetime, never: Set[int] = frozenset()) -> tuple[Requirement, ...]:
+    """Ask those who are asked when nobody has answered in time, but none of `never`; what is frozen about them stays so.
+
+    Returns the requirements that changed. Call it in the caller's transaction.
     """
     with transaction.atomic():
-        locked = Round.objects.select_for_update().get(pk=asked.pk)
-        if locked.state != Round.State.OPEN or locked.escalates_at is None or locked.escalates_at > now:
+        mine = locked(asked)
+        due = mine.escalates_at is not None and mine.escalates_at <= now < mine.expires_at
+        if mine.state != Round.State.OPEN or not due:
             return ()
-        stored = [requirement_from(need) for need in locked.requirements]
-        minutes = sorted({need.escalation.after_minutes for need in stored if need.escalation})
-        passed = int((now - locked.opened_at).total_seconds() // 60)
-        locked.escalated_minutes = max((each for each in minutes if each <= passed), default=locked.escalated_minutes)
-        left = [each for each in minutes if each > locked.escalated_minutes]
-        locked.escalates_at = locked.opened_at + timedelta(minutes=left[0]) if left else None
-        locked.save(update_fields=["escalated_minutes", "escalates_at"])
-        needs = requirements_of(locked)
-        _ask(locked, needs, risk, now)
-        return tuple(new for old, new in zip(stored, needs, strict=True) if new.people != old.people)
+        before = requirements_of(mine)
+        minutes = sorted({need.escalation.after_minutes for need in before if need.escalation})
+        passed = int((now - mine.opened_at).total_seconds() // 60)
+        mine.escalated_minutes = max((each for each in minutes if each <= passed), default=mine.escalated_minutes)
+        left = [each for each in minutes if each > mine.escalated_minutes]
+        mine.escalates_at = mine.opened_at + timedelta(minutes=left[0]) if left else None
+        mine.save(update_fields=["escalated_minutes", "escalates_at"])
+        needs = requirements_of(mine)
+        _ask(mine, needs, risk, never)
+        return tuple(new for old, new in zip(before, needs, strict=True) if new.people != old.people)
 
 
-def claim(asked: Round, *, account: int | None, now: datetime) -> None:
-    """Say that somebody looks at it, or with `None` that nobody does any more. Nobody is kept from deciding by it."""
-    Round.objects.filter(pk=asked.pk, state=Round.State.OPEN).update(
-        claimed_by=account, claimed_at=now if account is not None else None
-    )
+def claim(asked: Round, *, account: int, now: datetime) -> bool:
+    """Say that somebody looks at it, unless somebody else just has. Nobody is kept from deciding by it."""
+    free = Q(claimed_by=None) | Q(claimed_by=account) | Q(claimed_at__lte=now - CLAIM_HOLDS)
+    rows = Round.objects.filter(free, pk=asked.pk, state=Round.State.OPEN, expires_at__gt=now)
+    return rows.update(claimed_by=account, claimed_at=now) == 1
 
 
-def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, requester_now: int, now: datetime) -> Outcome:
-    """Count one decision and return what the round now means. Raises `VoteRefused`. Call it in the caller's transaction.
+def release(asked: Round, *, account: int) -> bool:
+    """Say that one does not look at it any more."""
+    return Round.objects.filter(pk=asked.pk, claimed_by=account).update(claimed_by=None, claimed_at=None) == 1
 
-    `requester_now` is the requester's identity at this moment: accounts may have been joined since the round was opened.
+
+def place_of(standing: Standing, voter: Voter) -> int:
+    """Whose place a vote would fill: the voter's own, or that of somebody they stand in for. Raises `VoteRefused`."""
+    return _free(_places(standing, voter), standing, voter)
+
+
+def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing, now: datetime) -> Outcome:
+    """Count one decision and return what the round now means. Raises `VoteRefused`.
+
+    Call it in the transaction that has locked the round, with its standing of after that.
     """
     with transaction.atomic():
-        locked = Round.objects.select_for_update().get(pk=asked.pk)
-        needs = requirements_of(locked)
-        authority = _check(locked, needs, voter, requester_now, ballot, now)
+        mine = locked(asked)
+        authority = _check(mine, standing, voter, ballot, now)
+        instead_of = authority if authority != voter.identity else None
         Vote.objects.create(
-            round=locked, voter_id=voter.account, identity=voter.identity, digest=ballot.digest, note=ballot.note, at=now,
-            instead_of=authority if authority != voter.identity else None, entrance=ballot.entrance,
-            looked_seconds=ballot.looked_seconds,
+            round=mine, voter_id=voter.account, identity=voter.identity, digest=ballot.digest, note=ballot.note, at=now,
+            instead_of=instead_of, entrance=ballot.entrance, looked_seconds=ballot.looked_seconds,
             decision=Vote.Decision.APPROVE if ballot.approves else Vote.Decision.REJECT,
         )  # fmt: skip
-        outcome = outcome_of(locked, lambda vote: vote.voter.identity != requester_now)
+        votes = (*standing.votes, CountedVote(voter.identity, ballot.approves, ballot.digest, instead_of))
+        outcome = tally(standing.needs, votes, requester=standing.requester, digest=mine.digest)
+        done = Asked.objects.filter(round=mine)
         if outcome is not Outcome.WAITING:
-            locked.state = Round.State.APPROVED if outcome is Outcome.APPROVED else Round.State.REJECTED
-            locked.closed_at = now
-            locked.save(update_fields=["state", "closed_at"])
-            Asked.objects.filter(round=locked).update(open=False)
+            mine.state = Round.State.APPROVED if outcome is Outcome.APPROVED else Round.State.REJECTED
+            mine.closed_at = now
+            mine.save(update_fields=["state", "closed_at"])
         else:
-            Asked.objects.filter(round=locked, identity__in={voter.identity, authority}).update(open=False)
+            done = done.filter(identity__in=_known_as({voter.identity, authority}, standing))
+            release(mine, account=voter.account)
+        done.update(open=False)
         return outcome
 
 
@@ -153,17 +184,25 @@ def close_round(asked: Round, *, now: datetime) -> None:
     Asked.objects.filter(round=asked).update(open=False)
 
 
-def outcome_of(asked: Round, counts: Callable[[Vote], bool]) -> Outcome:
-    """What those votes of a round mean that count at this moment: people leave, and accounts are joined."""
-    votes = [counted(vote) for vote in asked.votes.select_related("voter__same_person_as") if counts(vote)]
-    return tally(requirements_of(asked), votes, requester=asked.requester_identity, digest=asked.digest)
+def outcome_of(asked: Round, standing: Standing) -> Outcome:
+    """What the votes of a round mean that count at this moment: people leave, and accounts are joined."""
+    return tally(standing.needs, standing.votes, requester=standing.requester, digest=asked.digest)
 
 
-def would_satisfy(asked: Round, requirements: Iterable[Requirement]) -> bool:
-    """Whether the votes of a round are also what these other requirements ask for."""
-    votes = [counted(vote) for vote in asked.votes.all()]
-    needs = [_by_now(need, asked.escalated_minutes) for need in requirements]
-    return tally(needs, votes, requester=asked.requester_identity, digest=asked.digest) is Outcome.APPROVED
+def would_satisfy(asked: Round, standing: Standing, requirements: Iterable[Requirement]) -> bool:
+    """Whether the votes that count are also what these other requirements ask for.
+
+    Of the same group, whoever was asked in it and could decide still can: a shift that ends takes no approval back.
+    """
+    needs = []
+    for need in (_by_now(each, asked.escalated_minutes) for each in requirements):
+        there = [person for each in standing.needs if _whom(each) == _whom(need) for person in each.people]
+        needs.append(replace(need, people=(*need.people, *there)))
+    return tally(needs, standing.votes, requester=standing.requester, digest=asked.digest) is Outcome.APPROVED
+
+
+def _whom(need: Requirement) -> tuple[str, str]:
+    return need.of, need.escalation.of if need.escalation else ""
 
 
 def counted(vote: Vote) -> CountedVote:
@@ -178,35 +217,14 @@ def _by_now(need: Requirement, minutes: int) -> Requirement:
     return Requirement(need.rule, need.count, need.of, tuple(people.values()), later)
 
 
-def _ask(asked: Round, needs: Sequence[Requirement], risk: int, now: datetime) -> None:
-    identities = sorted({person.identity for need in needs for person in need.people})
+def _ask(asked: Round, needs: Sequence[Requirement], risk: int, never: Set[int] = frozenset()) -> None:
+    identities = sorted({person.identity for need in needs for person in need.people} - never)
     rows = [Asked(round=asked, identity=each, kind=asked.kind, risk=risk, at=asked.opened_at) for each in identities]
     Asked.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def _check(
-    asked: Round, needs: tuple[Requirement, ...], voter: Voter, requester_now: int, ballot: Ballot, now: datetime
-) -> int:
-    """Whose place the vote fills: the voter's own, or that of somebody they stand in for. Raises `VoteRefused`."""
-    people = {person.identity: person.name for need in needs for person in need.people}
-    oneself = {voter.identity, requester_now}
-    others = [name for identity, name in people.items() if identity not in oneself and name != voter.name]
-    if voter.identity in (asked.requester_identity, requester_now):
-        raise VoteRefused(NEVER_THE_REQUESTER, f"You cannot approve this: you asked for it. {_can(others)}")
-    never = {asked.requester_identity, requester_now}
-    places = (
-        [voter.identity, *sorted(voter.instead_of - never)]
-        if voter.is_approver_now
-        else sorted(voter.instead_of - never)
-    )
-    voted = {counted(vote).authority for vote in asked.votes.all()}
-    mine = [each for each in places if each in people]
-    if not mine and voter.identity in people:
-        raise VoteRefused(
-            STILL_AN_APPROVER, f"This account is not an approver of the team, or no longer. {_can(others)}"
-        )
-    if not mine:
-        raise VoteRefused(ONLY_WHO_WAS_ASKED, f"You are not an approver of this request. {_can(others)}")
+def _check(asked: Round, standing: Standing, voter: Voter, ballot: Ballot, now: datetime) -> int:
+    places = _places(standing, voter)
     if asked.state != Round.State.OPEN:
         raise VoteRefused(ROUND_CLOSED, "This was decided already. Reload the page to see how.")
     if now >= asked.expires_at:  # whether or not a sweeper has come by to say so
@@ -215,15 +233,44 @@ def _check(
         raise VoteRefused(
             ONE_DIGEST, "You looked at another plan than the one that is asked for. Reload, look at the change, decide."
         )
-    free = [each for each in mine if each not in voted]
-    if not free or asked.votes.filter(identity=voter.identity).exists():
-        raise VoteRefused(ONE_VOTE, f"You have decided already, or whoever stands in for you has. {_can(others)}")
+    place = _free(places, standing, voter)
     if not ballot.approves and not ballot.note.strip():
         raise VoteRefused(NO_HAS_A_REASON, "Say why in the note, so that the requester knows what to change.")
+    return place
+
+
+def _places(standing: Standing, voter: Voter) -> list[int]:
+    """Those that the voter could fill, their own first. Nobody stands in for the requester, nor the requester for anybody."""
+    if voter.identity == standing.requester:
+        raise VoteRefused(NEVER_THE_REQUESTER, f"You cannot approve this: you asked for it. {_can(standing, voter)}")
+    holding = {person.identity for need in standing.needs for person in need.people} - {standing.requester}
+    places = [each for each in (voter.identity, *sorted(voter.instead_of)) if each in holding]
+    if places:
+        return places
+    if voter.identity in standing.asked:
+        raise VoteRefused(
+            STILL_AN_APPROVER, f"This account is not an approver of the team, or no longer. {_can(standing, voter)}"
+        )
+    raise VoteRefused(ONLY_WHO_WAS_ASKED, f"You are not an approver of this request. {_can(standing, voter)}")
+
+
+def _free(places: Sequence[int], standing: Standing, voter: Voter) -> int:
+    taken = {vote.authority for vote in standing.votes}
+    free = [place for place in places if place not in taken]
+    if voter.identity in standing.voters or not free:
+        text = f"You have decided already, or whoever stands in for you has. {_can(standing, voter)}"
+        raise VoteRefused(ONE_VOTE, text)
     return free[0]
 
 
-def _can(names: list[str]) -> str:
+def _known_as(humans: Set[int], standing: Standing) -> Set[int]:
+    """What these humans were known as when the round was opened."""
+    return {then for then, now in standing.known.items() if now in humans} | humans
+
+
+def _can(standing: Standing, voter: Voter) -> str:
+    out = {voter.identity, standing.requester, *standing.voters}
+    names = [name for identity, name in standing.asked.items() if identity not in out]
     if not names:
         return "Nobody else was asked."
     if len(names) == 1:

@@ -1,8 +1,9 @@
 """What a set of votes means. Pure: the same votes always give the same outcome, in whatever order they came."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from .rulings import Requirement
 
@@ -31,7 +32,7 @@ class CountedVote:
 def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, requester: int, digest: str) -> Outcome:
     """Decide a round. Votes of the requester, on another digest, or by people nobody asked never count; one no is a no.
 
-    Requirements add up: a person's vote counts for one of them.
+    Requirements add up: a person's vote counts for one of them, and a human fills one place, whoever they stand in for.
     """
     needs = tuple(requirements)
     asked = {person.identity for need in needs for person in need.people}
@@ -42,8 +43,16 @@ def tally(requirements: Iterable[Requirement], votes: Iterable[CountedVote], *, 
     ]
     if any(not vote.approves for vote in counted):
         return Outcome.REJECTED
-    met = can_meet(needs, {vote.authority for vote in counted})
+    met = any(can_meet(needs, agreed) for agreed in _one_place_each(counted))
     return Outcome.APPROVED if needs and met else Outcome.WAITING
+
+
+def _one_place_each(votes: Iterable[CountedVote]) -> Iterator[Set[int]]:
+    """Whose places may be filled together. There is one way, except where accounts turned out to be one human's after both had voted."""
+    places: dict[int, set[int]] = {}
+    for vote in votes:
+        places.setdefault(vote.identity, set()).add(vote.authority)
+    return (set(chosen) for chosen in product(*places.values()))
 
 
 def can_meet(requirements: Iterable[Requirement], agreed: Set[int]) -> bool:
