@@ -141,14 +141,17 @@ def require_fact(name: str) -> None:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean …?", or else what there is."""
+    """ " Did you mean …?", or else what there is; of facts, those of the same section."""
     names = sorted(known)
-    if close := difflib.get_close_matches(name, names, n=1, cutoff=0.6):
-        return f" Did you mean {close[0]}?"
-    near = [each for each in names if each.startswith(f"{name.partition('.')[0]}.")] or names
-    if not near:
+    section, dot, fact = name.partition(".")
+    near = {each.removeprefix(section + dot): each for each in names if dot and each.startswith(section + dot)}
+    candidates = near or {each: each for each in names}
+    if close := difflib.get_close_matches(fact if near else name, list(candidates), n=1, cutoff=0.6):
+        return f" Did you mean {candidates[close[0]]}?"
+    listed = list(candidates.values())
+    if not listed:
         return " There is none."
-    return f" Known: {', '.join(near[:LISTED])}{' and others' if len(near) > LISTED else ''}."
+    return f" Known: {', '.join(listed[:LISTED])}{' and others' if len(listed) > LISTED else ''}."
 
 
 def _check_form(bare: str) -> None:

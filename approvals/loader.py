@@ -48,7 +48,9 @@ class _Read:
     schedules: dict[str, tuple[Written, ScheduleText]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def attempt(self, make: Callable[Arguments, Made], *arguments: Arguments.args, **named: Arguments.kwargs) -> Made | None:
+    def attempt(
+        self, make: Callable[Arguments, Made], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Made | None:
         """Go on after a mistake: whoever wrote it wants to know all of them."""
         try:
             return make(*arguments, **named)
@@ -80,7 +82,9 @@ def read_files(directory: Path, *, tests: bool = False) -> dict[str, str]:
         except OSError as problem:
             raise BadPolicy(f"{path.name}: {problem.strerror}.") from problem
     if not texts and not tests:
-        raise BadPolicy(f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant.")
+        raise BadPolicy(
+            f"{directory}: no rules. Without a rule that allows, everything is denied; that is hardly meant."
+        )
     return texts
 
 

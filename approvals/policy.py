@@ -5,14 +5,13 @@ earned sets a need aside; what may be overridden, or glass that may be broken, o
 """
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from . import groups
-from .conditions import CannotEvaluate, said, value_of
+from .conditions import said, value_of
 from .facts import Approver, Facts
 from .loader import Policy
 from .rules import Needs, Rule
@@ -23,7 +22,9 @@ log = structlog.get_logger(__name__)
 
 NO_RULE = "no-rule-matches"
 OVERRIDE, BREAK_GLASS = "override", "break-glass"
-MOST_CHANGES = 20
+FAILED = "policy-failed"
+MOST_CHANGES = 60
+"""So many moments are looked at for when it opens."""
 
 
 @dataclass
@@ -34,20 +35,44 @@ class _Found:
     needs: list[tuple[Rule, RuleAnswer]] = field(default_factory=list)
     allows: list[RuleAnswer] = field(default_factory=list)
     waivers: list[Rule] = field(default_factory=list)
-    glass: Rule | None = None
+    glass: list[Rule] = field(default_factory=list)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether anything but a denial speaks about this: setting a denial aside must never be a way around having no rule."""
+        return bool(self.allows or self.needs)
 
 
 def evaluate(facts: Facts, policy: Policy, *, override: bool = False, break_glass: bool = False) -> Ruling:
-    """Return what the policy says. Never raises for a policy that loaded.
+    """Return what the policy says. Never raises.
 
     `override`: set aside the denials that may be, for what their rules then need. `break_glass`: act now and be reviewed after.
     """
-    found = _matching(facts, policy)
+    try:
+        found = _matching(facts, policy)
+        ruling = _weighed(found, facts, policy, override, break_glass)
+        broken = any(rule is None for rule, _ in found.denials)
+        return (
+            ruling if ruling.effect is not Effect.DENY or broken else replace(ruling, opens_at=_opens_at(facts, policy))
+        )
+    except Exception:  # a policy that cannot be asked denies, whatever is wrong
+        log.exception("policy.failed", policy=policy.digest)
+        return Ruling(
+            Effect.DENY,
+            (RuleAnswer(FAILED, Effect.DENY, "The policy could not be asked, so the answer is no."),),
+            (),
+            policy.digest,
+        )
+
+
+def _weighed(found: _Found, facts: Facts, policy: Policy, override: bool, break_glass: bool) -> Ruling:
     waived = {rule.id: waiver.id for waiver in found.waivers for rule, _ in found.needs if rule.id in waiver.waives}
     needs = [(rule, _aside(answer, waived.get(rule.id, ""))) for rule, answer in found.needs]
     requirements = [each for rule, answer in needs if not answer.set_aside for each in _required(rule, facts)]
-    price = _price_of_denials(found, facts)
-    glass = _glass(found, facts, price, bool(requirements))
+    price = _price_of_denials(found, requirements, facts)
+    glass = _glass(found, facts, price, requirements)
+    earned = [waiver for waiver in found.waivers if waiver.id in waived.values()]
+    found.allows += [_answer(waiver, Effect.ALLOW, facts) for waiver in earned]
     denials = [answer for _, answer in found.denials]
     answers_needs = [answer for _, answer in needs]
     if break_glass and glass is not None:
@@ -80,8 +105,9 @@ def evaluate(facts: Facts, policy: Policy, *, override: bool = False, break_glas
         looked_at=len(policy.rules),
         override=tuple(price) if effect is Effect.DENY and not override else (),
         break_glass=glass if break_glass or effect is not Effect.ALLOW else None,
-        opens_at=_opens_at(found, facts.now) if effect is Effect.DENY else "",
-        expires_minutes=_expiry(rule for rule, answer in needs if not answer.set_aside),
+        expires_minutes=_expiry(
+            found, {rule.id for rule, answer in needs if not answer.set_aside}, bool(override and price)
+        ),
     )
 
 
@@ -90,12 +116,7 @@ def _matching(facts: Facts, policy: Policy) -> _Found:
     for rule in policy.rules:
         try:
             matches = _in_time(rule, facts) and rule.condition.holds(facts)
-        except (
-            CannotEvaluate,
-            RuntimeError,
-            ValueError,
-            OverflowError,
-        ) as problem:  # whatever its library raises is a no
+        except Exception as problem:  # noqa: BLE001  # whatever its library raises is a no
             log.error("policy.rule_failed", rule=rule.id, problem=str(problem))
             found.denials.append((None, _cannot(rule)))
             continue
@@ -105,21 +126,21 @@ def _matching(facts: Facts, policy: Policy) -> _Found:
 
 
 def _sort(rule: Rule, facts: Facts, found: _Found) -> None:
-    named = tuple((name, said(value_of(facts, name))) for name in rule.condition.names)
-
-    def answer(effect: Effect) -> RuleAnswer:
-        return RuleAnswer(rule.id, effect, _fill(rule.because, facts), named)
-
     if rule.text.deny:
-        found.denials.append((rule, answer(Effect.DENY)))
+        found.denials.append((rule, _answer(rule, Effect.DENY, facts)))
     elif rule.needs:
-        found.needs.append((rule, answer(Effect.NEEDS)))
+        found.needs.append((rule, _answer(rule, Effect.NEEDS, facts)))
     elif rule.text.break_glass:
-        found.glass = found.glass or rule
+        found.glass.append(rule)
+    elif rule.waives:
+        found.waivers.append(rule)  # it allows only when it sets something aside
     else:
-        found.allows.append(answer(Effect.ALLOW))
-        if rule.waives:
-            found.waivers.append(rule)
+        found.allows.append(_answer(rule, Effect.ALLOW, facts))
+
+
+def _answer(rule: Rule, effect: Effect, facts: Facts) -> RuleAnswer:
+    named = tuple((name, said(value_of(facts, name))) for name in rule.condition.names)
+    return RuleAnswer(rule.id, effect, _fill(rule.because, facts), named)
 
 
 def _in_time(rule: Rule, facts: Facts) -> bool:
@@ -150,35 +171,43 @@ def _others(facts: Facts, named: Iterable[str]) -> tuple[Approver, ...]:
     return tuple(person for identity, person in people.items() if identity != facts.requester_identity)
 
 
-def _price_of_denials(found: _Found, facts: Facts) -> list[Requirement]:
-    """What it takes to set aside every denial; nothing when one of them cannot be, or when there are too few people for it."""
+def _price_of_denials(found: _Found, requirements: list[Requirement], facts: Facts) -> list[Requirement]:
+    """What it takes, beyond the requirements, to set aside every denial; nothing when one of them cannot be, when there are too few
+    people for all of it, or when nothing would be left that speaks about this.
+    """
+    if not found.speaks:
+        return []
     price: list[Requirement] = []
     for rule, _ in found.denials:
         if rule is None or rule.text.override is None:
             return []
         price += _places(rule.id, rule.text.override, facts)
-    return [] if _too_few(price, facts) else price
+    return [] if _too_few([*requirements, *price], facts) else price
 
 
-def _glass(found: _Found, facts: Facts, price: list[Requirement], needs: bool) -> BreakGlass | None:
-    """Narrow: only for what somebody could have agreed to, by whoever has no debt left, and with somebody there to review it."""
-    if found.glass is None or found.glass.text.break_glass is None or facts.history.open_debts:
+def _glass(found: _Found, facts: Facts, price: list[Requirement], requirements: list[Requirement]) -> BreakGlass | None:
+    """Narrow: only for what somebody could have agreed to, by whoever has no debt left, and with somebody there to review it.
+
+    Of several rules the strictest counts: most people, soonest.
+    """
+    if facts.history.open_debts or not (price if found.denials else requirements) or _too_few(requirements, facts):
         return None
-    if not (price if found.denials else needs):
+    offers = [(rule, rule.text.break_glass) for rule in found.glass if rule.text.break_glass]
+    if not offers:
         return None
-    review = found.glass.text.break_glass
-    asked = Requirement(found.glass.id, review.count, review.of, _others(facts, [review.of]))
+    rule, review = min(offers, key=lambda offer: (-offer[1].count, offer[1].within_hours, offer[0].id))
+    asked = Requirement(rule.id, review.count, review.of, _others(facts, [review.of]))
     if _too_few([asked], facts):
         return None
-    return BreakGlass(found.glass.id, _fill(found.glass.because, facts), asked, review.within_hours)
+    return BreakGlass(rule.id, _fill(rule.because, facts), asked, review.within_hours)
 
 
 def _no_glass(found: _Found, facts: Facts) -> str:
     if facts.history.open_debts:
         return "You have broken glass before, and nobody has reviewed that yet. Ask an approver to look at it first."
-    if found.glass is None:
+    if not found.glass:
         return "No rule of the policy lets you break glass here."
-    return "There is no glass to break: nobody has to be asked, or what is denied cannot be overridden."
+    return "There is no glass to break: nobody has to be asked, what is denied cannot be overridden, or nobody is there to review it."
 
 
 def _too_few(requirements: list[Requirement], facts: Facts) -> list[RuleAnswer]:
@@ -188,7 +217,7 @@ def _too_few(requirements: list[Requirement], facts: Facts) -> list[RuleAnswer]:
     if not requirements or can_meet(widest, everybody):
         return []
     wanted, there = sum(need.count for need in requirements), len(everybody)
-    who = groups.OR.join(dict.fromkeys(need.of for need in requirements))
+    who = groups.OR.join(dict.fromkeys(of for need in requirements for of in need.of.split(groups.OR)))
     named = groups.describe(who, team=facts.target.team, service=facts.target.service)
     return [
         RuleAnswer(
@@ -204,29 +233,25 @@ def everybody_in(need: Requirement) -> tuple[Approver, ...]:
     return (*need.people, *(need.escalation.people if need.escalation else ()))
 
 
-def _opens_at(found: _Found, now: datetime) -> str:
-    """The first moment at which no schedule denies it any more, if it is schedules alone that do."""
-    timed = [rule for rule, _ in found.denials if rule is not None and rule.schedule is not None]
-    if not timed or len(timed) < len(found.denials):
-        return ""
-    at = now
-    for _ in range(MOST_CHANGES):
-        closed = [
-            rule.schedule
-            for rule in timed
-            if rule.schedule and rule.schedule.holds(at) is (rule.text.during is not None)
-        ]
-        if not closed:
+def _opens_at(facts: Facts, policy: Policy) -> str:
+    """The first moment at which the schedules let it be asked for, all else being as it is; empty when they are not what is in its way."""
+    at = facts.now
+    for _ in range(MOST_CHANGES if policy.schedules else 0):
+        moments = [moment for schedule in policy.schedules.values() if (moment := schedule.next_change(at)) is not None]
+        if not moments:
+            break
+        at = min(moments)
+        then = replace(facts, now=at)
+        if _weighed(_matching(then, policy), then, policy, override=False, break_glass=False).effect is not Effect.DENY:
             return at.isoformat()
-        moments = [moment for schedule in closed if (moment := schedule.next_change(at)) is not None]
-        if len(moments) < len(closed):
-            return ""
-        at = max(moments)
     return ""
 
 
-def _expiry(rules: Iterable[Rule]) -> int | None:
-    return min((need.expires_minutes for rule in rules for need in rule.needs if need.expires_minutes), default=None)
+def _expiry(found: _Found, counting: Set[str], overridden: bool) -> int | None:
+    asked = [need for rule, _ in found.needs if rule.id in counting for need in rule.needs]
+    if overridden:
+        asked += [rule.text.override for rule, _ in found.denials if rule is not None and rule.text.override]
+    return min((need.expires_minutes for need in asked if need.expires_minutes), default=None)
 
 
 def _aside(answer: RuleAnswer, why: str) -> RuleAnswer:

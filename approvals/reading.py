@@ -115,14 +115,16 @@ def _sentences(item: Written, problem: ValidationError) -> Iterator[str]:
     value = item.value if isinstance(item.value, dict) else {}
     named = next((f"{kind} {value[key]}: " for kind, key in KINDS.items() if isinstance(value.get(key), str)), "")
     for error in problem.errors(include_url=False, include_input=False):
+        about = error.get("ctx", {})
         where, spot = item.find(error["loc"])
         saying = SAYINGS.get(error["type"])
-        if saying is None:
+        if "key" in about:
+            yield f"{item.find((*error['loc'], about['key']))[0]}: {named}{spot}{': ' if spot else ''}{about['text']}"
+        elif saying is None:
             text = error["msg"].removeprefix("Value error, ")
             yield f"{where}: {named}{spot}{': ' if spot else ''}{text}"
         else:
-            expected = {**error.get("ctx", {})}
-            text = saying.format(**expected).replace("True", "true, or left out")
+            text = saying.format(**about).replace("True", "true, or left out")
             yield f"{where}: {named}{spot or 'an item'} {text}."
 
 

@@ -3,14 +3,14 @@
 Every wrong key, value, name or reference is refused with what was probably meant.
 """
 
-from dataclasses import dataclass
 import re
-
+from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from . import groups
 from .conditions import MAX_LENGTH, Condition, require_zone, suggestion
@@ -28,12 +28,13 @@ class Text(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def no_unknown_key(cls, value: Any) -> Any:
-        if isinstance(value, dict) and (odd := [str(key) for key in value if key not in cls.keys()]):
-            raise ValueError(f"there is no key {odd[0]!r}.{suggestion(odd[0], cls.keys())}")
+        if isinstance(value, dict) and (odd := [str(key) for key in value if key not in cls.known()]):
+            text = f"there is no key {odd[0]!r}.{suggestion(odd[0], cls.known())}"
+            raise PydanticCustomError("unknown_key", "{text}", {"text": text, "key": odd[0]})
         return value
 
     @classmethod
-    def keys(cls) -> set[str]:
+    def known(cls) -> set[str]:
         return {field.alias or name for name, field in cls.model_fields.items()}
 
 
@@ -77,7 +78,9 @@ def _once_each(named: list[str]) -> list[str]:
 
 
 GroupName = Annotated[str, AfterValidator(_group)]
-Groups = Annotated[list[GroupName], BeforeValidator(_listed), AfterValidator(_once_each), Field(min_length=1, max_length=10)]
+Groups = Annotated[
+    list[GroupName], BeforeValidator(_listed), AfterValidator(_once_each), Field(min_length=1, max_length=10)
+]
 Count = Annotated[int, Field(ge=1, le=20)]
 Minutes = Annotated[int, Field(ge=1, le=MOST_MINUTES)]
 
@@ -160,7 +163,9 @@ class ScheduleText(Text):
     @model_validator(mode="after")
     def has_a_time(self) -> "ScheduleText":
         if not self.days and not self.dates:
-            raise ValueError("it needs days, such as [mon, tue], or dates, such as [{from: 2026-12-20, until: 2027-01-02}].")
+            raise ValueError(
+                "it needs days, such as [mon, tue], or dates, such as [{from: 2026-12-20, until: 2027-01-02}]."
+            )
         if not self.days and {"start", "until"} & self.model_fields_set:
             raise ValueError("from and until are hours of days; dates have their own.")
         if any(datetime.fromisoformat(span.start) >= datetime.fromisoformat(span.until) for span in self.dates):

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection
 
 from actions.registry import all_actions
 from actions.ruling import current_policy
-from approvals.loader import BadPolicy
+from approvals.reading import BadPolicy
 from portal import database
 
 log = structlog.get_logger(__name__)

@@ -14,7 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from actions.ruling import current_policy
-from approvals.loader import BadPolicy
+from approvals.reading import BadPolicy
 
 TIMEOUT = 1
 

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client, override_settings
 
-from approvals.loader import BadPolicy
+from approvals.reading import BadPolicy
 from portal.web import health
 
 
