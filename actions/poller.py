@@ -22,20 +22,24 @@ GRANTS_EVERY = 2.0
 PATIENCE = 60.0
 """Seconds that a process which ends gives its runs to come to a place where they can be handed back."""
 
+Job = tuple[Callable[[], None], float]
+"""What to do, and the seconds between two times."""
+
 _stop = threading.Event()
 _threads: list[threading.Thread] = []
 
 
-def start() -> None:
-    """Start watching, once per process."""
+def start(*more: Job) -> None:
+    """Start watching, once per process. `more` are jobs of a layer above, which this one does not know."""
     if _threads:
         return
     _stop.clear()
     poll, lease = settings.CONFIGURATION.poll_seconds, settings.CONFIGURATION.lease_seconds
-    jobs = [(_drain, poll)] * THREADS + [
+    jobs: list[Job] = [(_drain, poll)] * THREADS + [
         (sweeping.sweep, SWEEP_EVERY),
         (grants.end_due, GRANTS_EVERY),
         (claiming.keep_leases, lease / 3),
+        *more,
     ]
     for number, (job, pause) in enumerate(jobs):
         name = f"afterdeck-{job.__name__.strip('_')}-{number}"

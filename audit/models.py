@@ -51,6 +51,7 @@ class EventRow(models.Model):
             models.Index(fields=["action", "-at", "-id"], name="audit_event_action"),
             models.Index(fields=["verb", "-at", "-id"], name="audit_event_verb"),
             models.Index(fields=["environment", "-at", "-id"], name="audit_event_environment"),
+            models.Index(fields=["txid", "id"], name="audit_event_follow"),
         ]
 
     def __str__(self) -> str:

@@ -37,7 +37,8 @@ def leave_broken_connections(**_: Any) -> None:
 
 @worker_init.connect  # not worker_ready, which waits for the broker: a worker has to work while there is none
 def start_watching(**_: Any) -> None:
-    app.loader.import_module("actions.poller").start()
+    notices = app.loader.import_module("portal.notices.jobs")
+    app.loader.import_module("actions.poller").start(*notices.JOBS)
 
 
 @worker_shutting_down.connect

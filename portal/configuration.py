@@ -6,7 +6,7 @@ fails later, and worse.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AnyHttpUrl, BaseModel, Field, PostgresDsn, RedisDsn, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -31,6 +31,21 @@ class VaultSettings(BaseModel):
     address_for_people: str = ""
 
 
+class SmtpSettings(BaseModel):
+    host: str
+    port: int = Field(default=587, ge=1, le=65535)
+    encryption: Literal["starttls", "tls", "none"] = "starttls"
+    username: str = ""
+    password_file: Path | None = None
+    sender: str = Field(pattern=r"\A[^\s@]+@[^\s@]+\z")
+
+
+class SlackSettings(BaseModel):
+    bot_token_file: Path
+    signing_secret_file: Path
+    api: str = "https://slack.com/api/"
+
+
 class Configuration(BaseSettings):
     """Each field is the environment variable AFTERDECK_<NAME IN CAPITALS>. See docs/operations.md."""
 
@@ -45,6 +60,10 @@ class Configuration(BaseSettings):
     clusters: dict[str, ClusterSettings] = {}
     vaults: dict[str, VaultSettings] = {}
     policy_dir: Path | None = None
+    smtp: SmtpSettings | None = None
+    slack: SlackSettings | None = None
+    webhook_hosts: Annotated[list[str], NoDecode] = []
+    webhook_private_hosts: Annotated[list[str], NoDecode] = []
     log_level: str = "INFO"
     debug: bool = False
     request_expiry_hours: int = Field(default=24, ge=1, le=24 * 30)
@@ -53,7 +72,7 @@ class Configuration(BaseSettings):
     poll_seconds: float = Field(default=1.0, ge=0.1, le=60)
     discovery_seconds: int = Field(default=10, ge=2, le=3600)
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("allowed_hosts", "webhook_hosts", "webhook_private_hosts", mode="before")
     @classmethod
     def split_hosts(cls, value: object) -> object:
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value

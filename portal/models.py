@@ -8,6 +8,11 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from .notices.models import Delivery, Follower, Notice, Preference, SlackLink, Webhook
+
+__all__ = ["ApiToken", "Delivery", "Follower", "Notice", "Preference", "Scope", "SlackLink", "Webhook"]
+"""Those of the notices have a module of their own; Django looks for models here."""
+
 
 class Scope(models.TextChoices):
     """What a token may do of what its person may do. Nothing implies anything else."""

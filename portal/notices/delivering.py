@@ -1,0 +1,114 @@
+"""Sends what waits, again and more and more rarely until it is taken, and gives up where everybody can see it.
+
+A message is claimed before it is sent, by a row that says until when. Whoever dies with it in hand loses it to the next, so it may
+arrive twice, with the same id, and never not at all.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from actions.models import Request
+from actions.states import RequestState
+from audit import writer
+from audit.events import SYSTEM, Event
+from connectors.errors import ConnectorError, Permanent
+
+from . import channels, chat, hooks, mail
+from .models import Channel, Delivery, Kind, Notice
+
+log = structlog.get_logger(__name__)
+
+IN_HAND = timedelta(seconds=60)
+MOST_ATTEMPTS = 8
+AGAIN, AT_LEAST_EVERY = timedelta(seconds=30), timedelta(hours=1)
+"""Eight attempts in about an hour."""
+
+State = Delivery.State
+Sender = Callable[[Delivery, Sequence[Notice]], None]
+SENDERS: dict[str, Sender] = {Channel.EMAIL: mail.send, Channel.SLACK: chat.send, Channel.WEBHOOK: hooks.send}
+
+
+def deliver() -> None:
+    """Send everything that is due."""
+    while (delivery := _claim(timezone.now())) is not None:
+        _send(delivery)
+
+
+def _claim(now: datetime) -> Delivery | None:
+    with transaction.atomic():
+        due = Delivery.objects.filter(state__in=[State.GATHERING, State.SENDING], due_at__lte=now).order_by(
+            "due_at", "pk"
+        )
+        delivery = due.select_for_update(skip_locked=True).first()
+        if delivery is None:
+            return None
+        delivery.state, delivery.due_at, delivery.attempts = State.SENDING, now + IN_HAND, delivery.attempts + 1
+        delivery.save(update_fields=["state", "due_at", "attempts"])
+        return delivery
+
+
+def _send(delivery: Delivery) -> None:
+    notices = worth_saying(delivery)
+    if not notices:
+        _end(delivery, State.DROPPED, "")
+        return
+    try:
+        if delivery.attempts > MOST_ATTEMPTS:
+            raise Permanent("Whoever had it in hand did not come back, each time.")
+        SENDERS[delivery.channel](delivery, notices)
+    except Permanent as problem:
+        _give_up(delivery, problem)
+    except ConnectorError as problem:
+        if delivery.attempts >= MOST_ATTEMPTS:
+            _give_up(delivery, problem)
+        else:
+            _later(delivery, problem)
+    else:
+        _end(delivery, State.SENT, "")
+
+
+def worth_saying(delivery: Delivery) -> list[Notice]:
+    """What of it is still news: not read meanwhile, not decided meanwhile, and for somebody who still wants it this way."""
+    person, channel = delivery.person, Channel(delivery.channel)
+    if not person.is_active or not channels.leads_to(person, channel):
+        return []
+    notices = list(delivery.notices.filter(read_at=None).order_by("-at", "-pk"))
+    asked = [notice.request_id for notice in notices if notice.kind == Kind.DECIDE and notice.request_id]
+    waits = set(Request.objects.filter(pk__in=asked, state=RequestState.AWAITING_APPROVAL).values_list("pk", flat=True))
+    return [notice for notice in notices if notice.kind != Kind.DECIDE or notice.request_id in waits]
+
+
+def _later(delivery: Delivery, problem: ConnectorError) -> None:
+    wait = min(AGAIN * 2 ** (delivery.attempts - 1), AT_LEAST_EVERY)
+    _in_hand(delivery).update(due_at=timezone.now() + wait, problem=problem.sentence)
+    log.warning(
+        "notices.later", delivery=delivery.pk, channel=delivery.channel, problem=problem.sentence, detail=problem.detail
+    )
+
+
+def _give_up(delivery: Delivery, problem: ConnectorError) -> None:
+    with transaction.atomic():
+        if _end(delivery, State.DEAD, problem.sentence):
+            said = f"{delivery.channel} to {delivery.person.username}: {problem.sentence}"
+            writer.record(Event("notice.undeliverable", SYSTEM, said, details={"delivery": delivery.pk}))
+    log.error(
+        "notices.given_up",
+        delivery=delivery.pk,
+        channel=delivery.channel,
+        problem=problem.sentence,
+        detail=problem.detail,
+    )
+
+
+def _end(delivery: Delivery, state: Delivery.State, problem: str) -> bool:
+    return _in_hand(delivery).update(state=state, problem=problem, ended_at=timezone.now()) == 1
+
+
+def _in_hand(delivery: Delivery) -> QuerySet[Delivery]:
+    """The row, as long as nobody else has taken it since."""
+    return Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, attempts=delivery.attempts)

@@ -1,0 +1,213 @@
+"""From an event of the record to who is told of it, as what, in which words.
+
+A table of verbs; what is not in it is nobody's news. The words are one line that may leave the house: what it is about and what came
+of it, never the plan, a reason or a note, which are behind the link.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.urls import reverse
+
+from actions.models import Request
+from approvals import absences
+from approvals.services import requirements_of
+from audit.models import EventRow
+from audit.redact import redact_text
+from connectors.errors import clean
+from inventory import queries as inventory
+from inventory.models import Person
+
+from .models import Kind, Notice
+
+MOST_TEXT = 300
+
+
+@dataclass(frozen=True)
+class Told:
+    """One line for one person."""
+
+    person: Person
+    kind: Kind
+    text: str
+    path: str
+
+
+class Batch:
+    """What several events need to be told, looked up once for all of them."""
+
+    def __init__(self, events: Sequence[EventRow], now: datetime) -> None:
+        self.now = now
+        related = ("service__team", "environment", "requester__same_person_as", "round", "debt__round")
+        about = {event.request_id for event in events if event.request_id is not None}
+        self.requests = {row.pk: row for row in Request.objects.select_related(*related).filter(pk__in=about)}
+        actors = {event.actor_id for event in events if event.actor_id is not None}
+        self.people = Person.objects.in_bulk(actors)
+        self._approvers: dict[int | None, list[Person]] = {}
+
+    def approvers_of(self, request: Request) -> list[Person]:
+        team = request.service.team
+        key = team.pk if team else None
+        if key not in self._approvers:
+            self._approvers[key] = inventory.approvers_of(team)
+        return self._approvers[key]
+
+    @cached_property
+    def administrators(self) -> list[Person]:
+        return list(Person.objects.filter(is_superuser=True, is_active=True).select_related("same_person_as"))
+
+
+@dataclass(frozen=True)
+class Story:
+    """One event, with the request it is about if there is one."""
+
+    event: EventRow
+    batch: Batch
+
+    @property
+    def request(self) -> Request | None:
+        return self.batch.requests.get(self.event.request_id or 0)
+
+    @cached_property
+    def details(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.event.text)["details"]
+        return found
+
+    @property
+    def actor(self) -> str:
+        person = self.batch.people.get(self.event.actor_id or 0)
+        return person.name if person else self.event.actor
+
+    def tell(self, people: Iterable[Person], kind: Kind, text: str, path: str) -> Iterator[Told]:
+        """Whoever did it knows already."""
+        for person in people:
+            if person.is_active and person.pk != self.event.actor_id:
+                yield Told(person, kind, line(text), path)
+
+
+Teller = Callable[[Story], Iterable[Told]]
+
+
+def told_by(events: Sequence[EventRow], now: datetime) -> list[tuple[EventRow, Told]]:
+    """Everything these events tell anybody, at most one line for an event and a person."""
+    news = [event for event in events if event.verb in TELLERS]
+    batch = Batch(news, now)
+    found: dict[tuple[int, int], tuple[EventRow, Told]] = {}
+    for event in news:
+        for told in TELLERS[event.verb](Story(event, batch)):
+            found.setdefault((event.pk, told.person.pk), (event, told))
+    return list(found.values())
+
+
+def line(text: str) -> str:
+    """Fit for a header of a message, a list and a screen reader: one line, no control characters, nothing like a credential."""
+    return clean(redact_text(text), MOST_TEXT)
+
+
+def what_of(request: Request) -> str:
+    return f"{clean(request.summary, 160)} ({request.service.slug}, {request.environment.slug})"
+
+
+def path_of(request: Request) -> str:
+    return reverse("request", args=[request.pk])
+
+
+def _about_request(tell: Callable[[Story, Request], Iterable[Told]]) -> Teller:
+    return lambda story: tell(story, story.request) if story.request is not None else ()
+
+
+def _asked(story: Story, request: Request) -> Iterator[Told]:
+    """Whoever is asked by now and was not told so before; and who stands in for those of them that are away."""
+    if request.round is None:
+        return
+    asked = {each.username for need in requirements_of(request.round) for each in need.people}
+    known = Notice.objects.filter(request_id=request.pk, kind=Kind.DECIDE).values("person")
+    people = list(
+        Person.objects.filter(username__in=asked, is_active=True).exclude(pk__in=known).select_related("same_person_as")
+    )
+    text = f"{request.requester.name} asks you to decide: {what_of(request)}"
+    yield from story.tell(_others(people, request), Kind.DECIDE, text, path_of(request))
+    for absence in absences.away_at(story.batch.now, [person.pk for person in people]).values():
+        if absence.stand_in is not None:
+            instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what_of(request)}"
+            yield from story.tell(_others([absence.stand_in], request), Kind.DECIDE, instead, path_of(request))
+
+
+def _others(people: Iterable[Person], request: Request) -> list[Person]:
+    return [person for person in people if person.identity != request.requester.identity]
+
+
+def _answered(said: str) -> Teller:
+    def tell(story: Story, request: Request) -> Iterator[Told]:
+        if request.round is not None:  # else it was decided while they looked
+            text = f"{what_of(request)}: {said.format(actor=story.actor)}"
+            yield from story.tell([request.requester], Kind.ANSWER, text, path_of(request))
+
+    return _about_request(tell)
+
+
+def _ended(said: str) -> Teller:
+    def tell(story: Story, request: Request) -> Iterator[Told]:
+        yield from story.tell([request.requester], Kind.ENDED, f"{what_of(request)}: {said}", path_of(request))
+
+    return _about_request(tell)
+
+
+def _trouble(said: str) -> Teller:
+    def tell(story: Story, request: Request) -> Iterator[Told]:
+        people = _once([request.requester, *story.batch.approvers_of(request)])
+        yield from story.tell(people, Kind.TROUBLE, f"{what_of(request)}: {said}", path_of(request))
+
+    return _about_request(tell)
+
+
+def _broken(story: Story, request: Request) -> Iterator[Told]:
+    """Loud: the team's approvers, the administrators, and whoever has to review it."""
+    who, what, path = request.requester.name, what_of(request), path_of(request)
+    debt = getattr(request, "debt", None)
+    reviewers = {each.username for need in requirements_of(debt.round) for each in need.people} if debt else set()
+    asked = Person.objects.filter(username__in=reviewers, is_active=True).select_related("same_person_as")
+    yield from story.tell(
+        _others(asked, request), Kind.BREAK_GLASS, f"{who} broke glass, and you are asked to review it: {what}", path
+    )
+    others = _others(_once([*story.batch.approvers_of(request), *story.batch.administrators]), request)
+    yield from story.tell(others, Kind.BREAK_GLASS, f"{who} broke glass: {what}", path)
+
+
+def _stands_in(story: Story) -> Iterator[Told]:
+    stand_in = Person.objects.filter(username=story.details.get("stand_in", ""), is_active=True)
+    words = {
+        "absence.announced": "{} is away, and you decide in their place. {}",
+        "absence.ended": "{} is back. You need not stand in any more. {}",
+    }
+    text = words[story.event.verb].format(story.actor, f"It was said: {story.event.summary}")
+    yield from story.tell(stand_in, Kind.STAND_IN, text, reverse("queue"))
+
+
+def _once(people: Collection[Person]) -> list[Person]:
+    """One account for each human, the first that is named."""
+    return list({person.identity: person for person in reversed(list(people))}.values())
+
+
+TELLERS: dict[str, Teller] = {
+    "request.submitted": _about_request(_asked),
+    "request.approved": _answered("everybody who had to agree has agreed"),
+    "request.rejected": _answered("rejected by {actor}"),
+    "request.expired": _answered("nobody answered in time"),
+    "request.stale": _ended("what was agreed is no longer what would happen, so nothing has run"),
+    "execution.succeeded": _ended("done and verified"),
+    "execution.reverted": _ended("taken back"),
+    "execution.failed": _ended("failed, and nothing changed"),
+    "execution.cancelled": _ended("cancelled, and nothing changed"),
+    "execution.resolved": _ended("somebody looked, and said what is true"),
+    "execution.needs_human": _trouble("it cannot know what happened, and a person has to look"),
+    "execution.overdue": _trouble("it is late, and nothing moves"),
+    "grant.overdue": _trouble("it should have ended, and has not"),
+    "glass.broken": _about_request(_broken),
+    "absence.announced": _stands_in,
+    "absence.ended": _stands_in,
+}

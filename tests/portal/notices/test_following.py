@@ -1,0 +1,100 @@
+"""From the record to inboxes: who is told of what, once, whoever dies or comes second."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from actions.models import Request
+from approvals import absences
+from portal.notices.following import follow
+from portal.notices.models import Delivery, Follower, Kind, Notice
+from tests.characters import People, approves
+from tests.portal.notices.conftest import happens, told
+from tests.races.threads import together
+
+
+def names(notices: list[Notice]) -> set[tuple[str, str]]:
+    return {(notice.person.username, notice.kind) for notice in notices}
+
+
+def test_whoever_is_asked_is_told_and_whoever_asks_is_told_the_answer(followed: People, waits: Request) -> None:
+    happens(waits, "request.submitted", by=followed.mira)
+    notices = told()
+    assert names(notices) == {("ines", Kind.DECIDE), ("jonas", Kind.DECIDE)}
+    assert {notice.text for notice in notices} == {"Mira asks you to decide: Restart checkout (checkout, production)"}
+
+    approves(followed.jonas, waits)
+    answer = told()[-1]
+    assert (answer.person, answer.kind, answer.path) == (followed.mira, Kind.ANSWER, f"/requests/{waits.pk}")
+
+
+def test_who_stands_in_is_asked_too(followed: People, waits: Request) -> None:
+    now = timezone.now()
+    absences.announce(
+        actor=followed.ines, starts_at=now, ends_at=now + timedelta(days=1), stand_in=followed.jonas, note="", now=now
+    )
+    assert names(told()) == {("jonas", Kind.STAND_IN)}
+    happens(waits, "request.submitted", by=followed.mira)
+    assert ("jonas", Kind.DECIDE) in names(told())
+
+
+def test_trouble_is_the_requesters_and_the_approvers(followed: People, waits: Request) -> None:
+    happens(waits, "execution.needs_human")
+    assert names(told()) == {(name, Kind.TROUBLE) for name in ("mira", "jonas", "ines")}
+
+
+def test_a_second_account_is_not_told_twice_nor_asked(followed: People, waits: Request) -> None:
+    """`mira-admin` is an approver, and Mira."""
+    happens(waits, "glass.broken")
+    assert {notice.person.username for notice in told()} == {"jonas", "ines", "kofi"}
+
+
+def test_what_was_before_the_first_look_is_nobodys_news(people: People, followed: People, waits: Request) -> None:
+    Follower.objects.all().delete()
+    Notice.objects.all().delete()
+    assert told() == []
+
+
+def test_two_who_follow_tell_everything_once(followed: People, waits: Request) -> None:
+    happens(waits, "execution.succeeded", times=700)
+    happens(waits, "execution.needs_human", times=100)
+    together(follow, follow, told)
+    told()
+    assert Notice.objects.count() == 700 + 100 * 3
+    assert Delivery.objects.count() == 0  # no way out is set up
+
+
+def test_whoever_dies_with_events_in_hand_leaves_them_to_the_next(followed: People, waits: Request) -> None:
+    happens(waits, "execution.needs_human")
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        assert told()
+        raise ZeroDivisionError
+    assert not Notice.objects.exists()
+    assert len(told()) == 3
+
+
+def test_a_record_that_came_from_another_server_is_followed_from_here(followed: People, waits: Request) -> None:
+    Follower.objects.update(txid=2**40)
+    follow()
+    happens(waits, "execution.needs_human")
+    assert len(told()) == 3
+
+
+@pytest.mark.parametrize(
+    "summary", ["Restart checkout\r\nBcc: evil@example.com", "a\x1b[31mb", "token=abcdef123456", "a\u202eb"]
+)
+def test_a_line_is_one_line_and_no_credential(followed: People, waits: Request, summary: str) -> None:
+    Request.objects.filter(pk=waits.pk).update(summary=summary)
+    happens(waits, "execution.failed")
+    (notice,) = told()
+    assert notice.text.isprintable()
+    assert "abcdef" not in notice.text
+    assert "hidden reason" not in notice.text
+
+
+def test_ten_requests_cost_what_one_does(followed: People, waits: Request, django_assert_max_num_queries) -> None:
+    happens(waits, "execution.needs_human", times=200)
+    with django_assert_max_num_queries(40):
+        told()
