@@ -27,6 +27,7 @@ from . import drafts, fields, plans
 from .door import signed_in
 from .drafts import Draft
 from .goals import Goal, earlier_of, goal_of
+from .ways import Glass, Way, confirmed, glass_of, ways_of
 from .words import people
 
 ENTRANCE = "browser"
@@ -54,6 +55,9 @@ class Panel:
     """Set when the form itself could not be filled in, so that trying again means the whole page."""
     then: Ruling | None = None
     """Set when nothing was changed yet: what the policy says to the least that could be asked for."""
+    ways: tuple[Way, ...] = ()
+    glass: Glass | None = None
+    """Set when this is about to break glass."""
 
     @property
     def asked(self) -> str:
@@ -63,8 +67,9 @@ class Panel:
         return people(list(dict.fromkeys(who.name for need in self.ruling.requirements for who in need.people)))
 
     @property
-    def most_needed(self) -> int:
-        return max((need.count for need in self.ruling.requirements), default=0) if self.ruling else 0
+    def needed(self) -> int:
+        """How many different people have to agree."""
+        return sum(need.count for need in self.ruling.requirements) if self.ruling else 0
 
 
 @never_cache
@@ -103,6 +108,7 @@ def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> Htt
         "panel": panel,
         "problems": [(fields.key_of(name), fields.plainly(wrong, name)) for name in names],
         "general": fields.plainly(wrong, "params"),
+        "how_problems": wrong,
         "inside": inside,
         "inside_changed": draft.inner_of != request.POST.get("inner_of", draft.inner_of),
         "draft": draft,
@@ -125,10 +131,15 @@ def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
     return HttpResponseRedirect(reverse("request", args=[made.pk]))
 
 
-def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
+def looked_at(draft: Draft) -> None:
+    """Raises `NotLookedAt` without a plan, and `NotConfirmed` for broken glass without the second yes."""
     if not draft.digest:
         raise NotLookedAt("This is what would happen. Press the button once more to ask for it.")
-    key = f"{draft.key}:{draft.digest[:16]}" if draft.key else None
+    confirmed(draft)
+
+
+def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
+    looked_at(draft)
     if goal.undo_of is not None:
         return services.undo(
             actor=person,
@@ -136,12 +147,12 @@ def _ask(person: Person, goal: Goal, draft: Draft) -> Request:
             reason=draft.reason,
             entrance=ENTRANCE,
             digest=draft.digest,
-            submission_key=key,
+            submission_key=draft.submission_key,
             terms=draft.terms,
         )
     return services.submit(
         actor=person, action=goal.action.id, target=goal.row.pk, params=draft.values, reason=draft.reason, entrance=ENTRANCE,
-        digest=draft.digest, from_form=True, submission_key=key, terms=draft.terms,
+        digest=draft.digest, from_form=True, submission_key=draft.submission_key, terms=draft.terms,
     )  # fmt: skip
 
 
@@ -182,6 +193,7 @@ def _form(
         "inner_of": fields.chosen_in(goal.action.params, values),
         "general": fields.plainly(wrong, "params"),
         "reason_problems": wrong.get("reason", []),
+        "how_problems": wrong,
         "draft": draft,
         "holders": granted.on_target(person, goal.row) if goal.action.gives_access else None,
         "panel": panel,
@@ -202,7 +214,7 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
         if _is_as_now(person, goal, draft) or fields.to_be_written(goal.action.params, draft.shown):
             return _not_yet(person, goal, str(refusal))
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
-    return panel_of(goal, seen)
+    return panel_of(goal, seen, draft)
 
 
 def _not_yet(person: Person, goal: Goal, why: str) -> Panel:
@@ -211,14 +223,15 @@ def _not_yet(person: Person, goal: Goal, why: str) -> Panel:
     return Panel(title="Nothing changes yet", problem=why, then=then)
 
 
-def panel_of(goal: Goal, seen: Preview) -> Panel:
+def panel_of(goal: Goal, seen: Preview, draft: Draft) -> Panel:
     """The plan with the policy's answer, and how long either usually takes."""
     estimate = queries.estimate(goal.action.id, goal.service.pk, goal.environment.pk)
     usual = None
     if seen.ruling.requirements:
         usual = queries.usual_answer_seconds(goal.service, goal.environment.pk)
     view = plans.view_of(seen.plan, digest=seen.plan.digest, impact=seen.plan.impact, estimate=estimate)
-    return Panel(plan=view, ruling=seen.ruling, usual_answer=usual)
+    other = ways_of(seen, draft.how)
+    return Panel(plan=view, ruling=seen.ruling, usual_answer=usual, ways=other, glass=glass_of(seen))
 
 
 def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:

@@ -22,8 +22,8 @@ from actions.registry import AnyAction
 from actions.targets import Row
 from inventory.models import Person, Workload
 
-from . import fields
-from .action import ENTRANCE, NotLookedAt, Panel, panel_of
+from . import drafts, fields
+from .action import ENTRANCE, Panel, looked_at, panel_of
 from .door import signed_in
 from .drafts import DIGEST_LENGTH, Draft, How, again, how_of
 from .goals import Goal, earlier_of, goal_of
@@ -108,6 +108,7 @@ def plan(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "panel": panel,
         "problems": [(fields.key_of(name), fields.plainly(wrong, name)) for name in names],
         "general": fields.plainly(wrong, "params"),
+        "how_problems": wrong,
         "draft": draft,
     }
     return render(request, "_plan.html", context, status=panel.status)
@@ -118,12 +119,10 @@ def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
     try:
         if wanted.wrong:
             raise BadParams(wanted.wrong)
-        if not draft.digest:
-            raise NotLookedAt("This is what would happen. Press the button once more to ask for it.")
+        looked_at(draft)
         made = services.submit(
             actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}, reason=draft.reason,
-            entrance=ENTRANCE, digest=draft.digest, submission_key=f"{draft.key}:{draft.digest[:16]}" if draft.key else None,
-            terms=draft.terms,
+            entrance=ENTRANCE, digest=draft.digest, submission_key=draft.submission_key, terms=draft.terms,
         )  # fmt: skip
     except Denied as denied:
         return HttpResponseRedirect(reverse("request", args=[denied.request_id]))
@@ -152,6 +151,7 @@ def _form(
         "groups": _groups(person, goal, chosen, {**wrong, **refused}),
         "general": fields.plainly(wrong, "params"),
         "reason_problems": refused.get("reason", []),
+        "how_problems": {**wrong, **refused},
         "draft": draft,
         "panel": panel,
         "notice": None if isinstance(problem, BadParams | CannotPlanNow) else problem,
@@ -169,7 +169,7 @@ def _panel(person: Person, goal: Goal, wanted: Wanted, draft: Draft) -> tuple[Pa
             seen = services.preview(
                 actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}, terms=draft.terms
             )
-            return panel_of(goal, seen), {}
+            return panel_of(goal, seen, draft), {}
     except BadParams as problem:
         wrong = {_name_of(name, wanted.keys): said for name, said in problem.fields.items()}
     except CannotPlanNow as refusal:
@@ -179,7 +179,9 @@ def _panel(person: Person, goal: Goal, wanted: Wanted, draft: Draft) -> tuple[Pa
 
 
 def _name_of(path_: str, keys: Sequence[str]) -> str:
-    """The field of the form that `parts.1.params.replicas` is."""
+    """The field of the form that `parts.1.params.replicas` is; what is not about a part is called the same there."""
+    if path_ in drafts.ABOUT_HOW:
+        return path_
     _, number, _, name = [*path_.split(".", 3), "", "", ""][:4]
     return f"{keys[int(number)]}.{name}" if number.isdecimal() and int(number) < len(keys) and name else "params"
 

@@ -1,7 +1,7 @@
 """What a person has filled in so far of an action's form, and what the form opens with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from uuid import uuid4
 
@@ -10,12 +10,14 @@ from actions.errors import Refused
 from actions.models import Request
 from actions.protocol import Params
 from actions.terms import Terms
+from audit.canonical import digest as hashed
 
 from . import fields
 from .moments import read_moment
 
 DIGEST_LENGTH = 64
 OVERRIDE, BREAK_GLASS = "override", "break-glass"
+ABOUT_HOW = ("ticket", "not_before", "break_glass")
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Draft:
     def terms(self) -> Terms:
         """Raises `BadParams`."""
         return self.how.terms
+
+    @property
+    def submission_key(self) -> str | None:
+        """One form asks once for the same plan on the same terms."""
+        return f"{self.key}:{hashed({'plan': self.digest, **asdict(self.how)})[:16]}" if self.key else None
 
 
 def how_of(form: Mapping[str, str]) -> How:

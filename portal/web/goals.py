@@ -6,13 +6,15 @@ from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 
 from actions import queries, registry, targets
 from actions.models import Request
 from actions.protocol import TargetKind
 from actions.registry import AnyAction
 from actions.targets import Row
-from inventory.models import Environment, Node, Person, Secret, Service, Workload
+from inventory import incidents
+from inventory.models import Environment, Incident, Node, Person, Secret, Service, Workload
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,11 @@ class Goal:
     @property
     def environment(self) -> Environment:
         return targets.environment_of(self.row)
+
+    @property
+    def incident(self) -> Incident | None:
+        """The one that is open for the service, which this would be part of."""
+        return incidents.open_incident(self.service, timezone.now())
 
     @property
     def headline(self) -> str:

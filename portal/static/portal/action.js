@@ -61,7 +61,7 @@ document.addEventListener("keydown", (event) => {
 });
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
-document.getElementById("params").addEventListener("input", () => say("waiting"));
+for (const part of ["params", "how"]) document.getElementById(part).addEventListener("input", () => say("waiting"));
 plan.addEventListener("htmx:before:request", () => {
   const since = new Date();
   say("waiting");
