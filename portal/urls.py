@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.goals.address_of` makes it), requests,
-request (id), queue, access, on-call, absence, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
+request (id), queue, access, on-call, absence, insights, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path
@@ -20,6 +20,8 @@ urlpatterns = [
     path("", include("portal.web.requests")),
     path("", include("portal.web.supply")),
     path("", include("portal.web.queue")),
+    path("", include("portal.web.alike")),
+    path("", include("portal.web.decided")),
     path("", include("portal.web.access")),
     path("", include("portal.web.nodes")),
     path("", include("portal.web.run_logs")),
@@ -32,6 +34,7 @@ urlpatterns = [
     path("", include("portal.web.slack")),
     path("", include("portal.web.absence")),
     path("", include("portal.web.on_call")),
+    path("", include("portal.web.insights")),
     path("", include("portal.web.signin")),
     path("", include("portal.web.live")),
     path("", include("portal.web.health")),
