@@ -4,6 +4,7 @@ Who breaks it acts before anybody agrees. So it is loud (an event, from which pe
 human has one broken glass at a time, under whatever account and in however many tabs), and owed until somebody else has looked.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -11,17 +12,19 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from approvals import groups
 from approvals import services as approvals
 from approvals.models import Round
-from approvals.rulings import Ruling
+from approvals.rulings import Escalation, Ruling
 from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
 from audit.events import SYSTEM, Actor, ActorKind, Event
+from inventory import queries as inventory
 from inventory.models import Person
 
 from . import bell, lifecycle, recording
-from .eligibility import voter_of
+from .eligibility import people_for, standing_of, voter_of
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
 
@@ -44,12 +47,18 @@ def one_at_a_time(person: Person) -> None:
 
 
 def open_debt(request: Request, ruling: Ruling, now: datetime) -> Debt:
-    """Ask for the review of what is done now. Call it in the transaction that admits the request, after `one_at_a_time`."""
+    """Ask for the review of what is done now. Call it in the transaction that admits the request, after `one_at_a_time`.
+
+    When it is late, the administrators are asked too: whoever owes it is not to wait for people who have left.
+    """
     assert ruling.break_glass is not None
     glass, identity = ruling.break_glass, request.requester.identity
     due = now + timedelta(hours=glass.hours)
+    administrators = people_for([groups.ADMINISTRATORS], request.service, now)[groups.ADMINISTRATORS]
+    others = tuple(each for each in administrators if each.identity != identity)
+    review = replace(glass.review, escalation=Escalation(glass.hours * 60, groups.ADMINISTRATORS, others))
     asked = approvals.open_round(
-        kind=Round.Kind.REVIEW, digest=request.digest, requester_identity=identity, requirements=(glass.review,), now=now,
+        kind=Round.Kind.REVIEW, digest=request.digest, requester_identity=identity, requirements=(review,), now=now,
         expires_at=now + KEPT_OPEN, risk=request.risk,
     )  # fmt: skip
     reviewers = sorted(each.username for each in glass.review.people)
@@ -78,10 +87,9 @@ def review(
     word = "accept" if accept else "object"
     try:
         with transaction.atomic():
-            voter = voter_of(actor, debt.round, request.service, now)
-            outcome = approvals.cast_vote(
-                debt.round, ballot, voter=voter, requester_now=request.requester.identity, now=now
-            )
+            asked, voter = approvals.locked(debt.round), voter_of(actor, now)
+            standing = standing_of(asked, request.service, voter)
+            outcome = approvals.cast_vote(asked, ballot, voter=voter, standing=standing, now=now)
             writer.record(Event(
                 "vote.cast", _actor(actor), f"{word} what was done, digest {digest[:8]}", lifecycle.about(request),
                 {"digest": digest, "decision": word, "note": note, "entrance": entrance},
@@ -96,19 +104,22 @@ def review(
 
 
 def alarm() -> None:
-    """Say once of each review that it is late; it stays owed."""
+    """Say once of each review that it is late, and ask the administrators too; it stays owed."""
     now = timezone.now()
     late = Debt.objects.filter(settled_at=None, due_at__lte=now, overdue_alarm_at=None)
-    for debt in late.select_related("request__service", "request__environment", "request__requester")[:200]:
+    for debt in late.select_related("request__service", "request__environment", "request__requester", "round")[:200]:
         request, due = debt.request, debt.due_at
         with transaction.atomic():
-            if (
-                Debt.objects.filter(pk=debt.pk, settled_at=None, overdue_alarm_at=None).update(overdue_alarm_at=now)
-                != 1
-            ):
+            approvals.locked(debt.round)  # first, like a review does, or the two would meet in a deadlock
+            unsaid = Debt.objects.filter(pk=debt.pk, settled_at=None, overdue_alarm_at=None)
+            if unsaid.update(overdue_alarm_at=now) != 1:
                 continue
+            never = inventory.accounts_of(request.requester)
+            needs = approvals.escalate(debt.round, risk=request.risk, now=now, never=never)
+            asked = sorted({each.username for need in needs for each in need.people if each.identity not in never})
             said = f"{request.requester.name} broke glass, and nobody has reviewed it; that was due {due:%Y-%m-%d %H:%M} UTC"
-            writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), {"due": due.isoformat()}))
+            details: dict[str, object] = {"due": due.isoformat(), "asked": asked}
+            writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), details))
             transaction.on_commit(partial(bell.announce, request.pk))
         log.error("debt.overdue", request=request.pk, requester=request.requester.username)
 
