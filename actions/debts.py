@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from approvals import groups
 from approvals import services as approvals
+from approvals.facts import Approver
 from approvals.models import Round
 from approvals.rulings import Escalation, Ruling
 from approvals.tally import Outcome
@@ -24,7 +25,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import bell, lifecycle, recording
-from .eligibility import people_for, standing_of, voter_of
+from .eligibility import standing_of, voter_of
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
 
@@ -54,9 +55,8 @@ def open_debt(request: Request, ruling: Ruling, now: datetime) -> Debt:
     assert ruling.break_glass is not None
     glass, identity = ruling.break_glass, request.requester.identity
     due = now + timedelta(hours=glass.hours)
-    administrators = people_for([groups.ADMINISTRATORS], request.service, now)[groups.ADMINISTRATORS]
-    others = tuple(each for each in administrators if each.identity != identity)
-    review = replace(glass.review, escalation=Escalation(glass.hours * 60, groups.ADMINISTRATORS, others))
+    later = Escalation(glass.hours * 60, groups.ADMINISTRATORS, _administrators(but=identity))
+    review = replace(glass.review, escalation=later)
     asked = approvals.open_round(
         kind=Round.Kind.REVIEW, digest=request.digest, requester_identity=identity, requirements=(review,), now=now,
         expires_at=now + KEPT_OPEN, risk=request.risk,
@@ -122,6 +122,12 @@ def alarm() -> None:
             writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), details))
             transaction.on_commit(partial(bell.announce, request.pk))
         log.error("debt.overdue", request=request.pk, requester=request.requester.username)
+
+
+def _administrators(but: int) -> tuple[Approver, ...]:
+    rows = Person.objects.filter(is_superuser=True, is_active=True).select_related("same_person_as").order_by("-pk")
+    people = {each.identity: Approver(each.identity, each.username, each.name) for each in rows if each.identity != but}
+    return tuple(people.values())
 
 
 def _settle(debt: Debt, accepted: bool, actor: Person, note: str, now: datetime) -> None:
