@@ -1,4 +1,4 @@
-"""The only writer of a request's, a run's and a grant's state.
+"""The only writer of a request's, a run's, a grant's and a proposal's state.
 
 Every move is one conditional UPDATE that must hit exactly one row, with its audit event in the same transaction; whoever loses a
 race gets `Lost`, never a silent no-op. What may follow what is data, in `states.py`.
@@ -16,15 +16,28 @@ from audit.events import About, Actor, Event
 from audit.redact import redact
 
 from . import bell
-from .models import Execution, Grant, Hold, Request
-from .states import EXECUTION_MOVES, GRANT_MOVES, HOLDS_TARGET, REQUEST_MOVES, ExecutionState, GrantState, Move
+from .models import Execution, Grant, Hold, Proposal, Request
+from .states import (
+    EXECUTION_MOVES,
+    GRANT_MOVES,
+    HOLDS_TARGET,
+    PROPOSAL_MOVES,
+    REQUEST_MOVES,
+    ExecutionState,
+    GrantState,
+    Move,
+    ProposalState,
+    RequestState,
+)
 
-Row = TypeVar("Row", Request, Execution, Grant)
+Stateful = Request | Execution | Grant | Proposal
+Row = TypeVar("Row", Request, Execution, Grant, Proposal)
 
-MOVES: dict[type[Request | Execution | Grant], dict[tuple[str, str], Move]] = {
+MOVES: dict[type[Stateful], dict[tuple[str, str], Move]] = {
     Request: REQUEST_MOVES,
     Execution: EXECUTION_MOVES,
     Grant: GRANT_MOVES,
+    Proposal: PROPOSAL_MOVES,
 }
 
 
@@ -41,7 +54,7 @@ class Impossible(Exception):
     """There is no such move."""
 
 
-def about(row: Request | Execution | Grant) -> About:
+def about(row: Stateful) -> About:
     request = row if isinstance(row, Request) else row.request
     return About(
         request=request.pk,
@@ -82,10 +95,19 @@ def move(
             _settle_grants(row, to, actor, summary)
         elif isinstance(row, Execution) and to == ExecutionState.NEEDS_HUMAN:
             _end_again(row, actor, summary)
+        elif isinstance(row, Request) and before == RequestState.AWAITING_APPROVAL:
+            _close_proposals(row, actor)
         transaction.on_commit(lambda: bell.announce(about(row).request))
     for name, value in values.items():
         setattr(row, name, value)
     return row
+
+
+def _close_proposals(request: Request, actor: Actor) -> None:
+    """What was decided is not confirmed in another size any more."""
+    for still in Proposal.objects.filter(request=request, state=ProposalState.OPEN):
+        closed = {"closed_at": timezone.now()}
+        move(still, to=ProposalState.CLOSED, actor=actor, summary="the request was decided", changes=closed)
 
 
 def _settle_grants(run: Execution, to: str, actor: Actor, why: str) -> None:
@@ -117,9 +139,9 @@ def update(row: Execution, changes: Mapping[str, object]) -> None:
         setattr(row, name, value)
 
 
-def _update(row: Request | Execution | Grant, values: Mapping[str, object]) -> None:
-    if isinstance(row, Grant):
-        changed = Grant.objects.filter(pk=row.pk, state=row.state).update(**values)
+def _update(row: Stateful, values: Mapping[str, object]) -> None:
+    if isinstance(row, Grant | Proposal):
+        changed = type(row).objects.filter(pk=row.pk, state=row.state).update(**values)
     elif isinstance(
         row, Execution
     ):  # what was observed or said outside may hold a credential; here it would be at rest

@@ -12,7 +12,7 @@ from django.db import models
 from approvals.models import Round
 from inventory.models import Environment, Incident, Node, Secret, Service, Workload
 
-from .states import ExecutionState, GrantState, RequestState
+from .states import ExecutionState, GrantState, ProposalState, RequestState
 
 
 class Request(models.Model):
@@ -126,19 +126,13 @@ class Debt(models.Model):
 class Proposal(models.Model):
     """Less than what was asked for, which an approver would agree to: its plan and digest are signed, and the requester confirms or not."""
 
-    class State(models.TextChoices):
-        OPEN = "open"
-        CONFIRMED = "confirmed"
-        DECLINED = "declined"
-        CLOSED = "closed"
-
     request = models.ForeignKey(Request, on_delete=models.PROTECT, related_name="proposals")
     proposer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="proposals")
     params = models.JSONField()
     plan_text = models.TextField()
     digest = models.CharField(max_length=64)
     note = models.TextField(blank=True)
-    state = models.CharField(max_length=16, choices=State.choices, default=State.OPEN)
+    state = models.CharField(max_length=16, choices=ProposalState.choices, default=ProposalState.OPEN)
     at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
 

@@ -38,6 +38,13 @@ class GrantState(models.TextChoices):
     ENDED = "ended", "Ended"
 
 
+class ProposalState(models.TextChoices):
+    OPEN = "open", "Open"
+    CONFIRMED = "confirmed", "Confirmed"
+    DECLINED = "declined", "Declined"
+    CLOSED = "closed", "Closed"
+
+
 @dataclass(frozen=True)
 class Move:
     """An allowed change of state and the audit verb it writes."""
@@ -92,6 +99,12 @@ GRANT_MOVES: dict[tuple[str, str], Move] = {
     (GrantState.ENDING, GrantState.ACTIVE): Move("grant.still_there", "its end failed; it is tried again"),
     (GrantState.ENDING, GrantState.ENDED): Move("grant.ended", "what it gave is gone"),
     (GrantState.ACTIVE, GrantState.ENDED): Move("grant.ended", "nothing was left to take away"),
+}
+
+PROPOSAL_MOVES: dict[tuple[str, str], Move] = {
+    (ProposalState.OPEN, ProposalState.CONFIRMED): Move("proposal.confirmed", "the requester wants that instead"),
+    (ProposalState.OPEN, ProposalState.DECLINED): Move("proposal.declined", "the requester keeps to what was asked"),
+    (ProposalState.OPEN, ProposalState.CLOSED): Move("proposal.closed", "another was made, or the request was decided"),
 }
 
 WITHOUT_EFFECT = (E.FAILED, E.CANCELLED, E.REVERTED)

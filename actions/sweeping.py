@@ -1,4 +1,4 @@
-"""What time itself does: requests expire, and a run that is late raises an alarm instead of merely getting old."""
+"""What time itself does: requests expire, others are asked too, and a run that is late raises an alarm instead of merely getting old."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from approvals.models import Round
 from audit import writer
 from audit.events import SYSTEM, Event
 
-from . import debts, grants, lifecycle
+from . import debts, escalation, grants, lifecycle
 from .lifecycle import Lost
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -30,6 +30,7 @@ LONG_IN_LINE = timedelta(minutes=15)
 
 def sweep() -> None:
     _expire()
+    escalation.escalate()
     _leave_the_line()
     _alarm()
     grants.alarm()

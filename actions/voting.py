@@ -19,6 +19,9 @@ from .eligibility import standing_of, voter_of
 from .models import Request
 from .states import RequestState
 
+ONE_VOTE, STILL_AN_APPROVER = approvals.ONE_VOTE, approvals.STILL_AN_APPROVER
+"""Rules that a page has words of its own for."""
+
 
 @dataclass(frozen=True)
 class Place:

@@ -3,17 +3,18 @@
 The gate decides again when somebody acts; this only keeps the page from offering what would be refused.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from actions import services
+from django.utils import timezone
+
+from actions import services, voting
 from actions.errors import TooLate
 from actions.handover import has_credential
 from actions.models import Execution, Request
 from actions.protocol import Plan
 from actions.states import ACTIVE, ExecutionState, RequestState
-from approvals.models import Round, Vote
+from approvals.models import Round
 from inventory import queries as inventory
 from inventory.models import Person
 
@@ -56,8 +57,8 @@ class Deck:
         return f"{self.state}-{''.join(f'{each:d}' for each in can)}{bool(self.undo):d}"
 
 
-def deck_for(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:
-    deck = _deck(person, request, votes, plan)
+def deck_for(person: Person, request: Request, plan: Plan) -> Deck:
+    deck = _deck(person, request, plan)
     if plan.lasts_seconds is None:
         return deck
     mine = person.identity == request.requester.identity
@@ -66,11 +67,11 @@ def deck_for(person: Person, request: Request, votes: Sequence[Vote], plan: Plan
     return replace(deck, gives_credential=gives, may_end=may_end, longer=_again(person, request) if mine else "")
 
 
-def _deck(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -> Deck:
+def _deck(person: Person, request: Request, plan: Plan) -> Deck:
     state, run = progress.state_of(request), progress.run_of(request)
     mine = person.identity == request.requester.identity
     if state == R.AWAITING_APPROVAL and request.round is not None:
-        return _asked(person, request, request.round, votes, mine)
+        return _asked(person, request, request.round, mine)
     if state in (E.QUEUED, *ACTIVE) and run is not None:
         return _running(person, request, run, plan, mine)
     if state == E.NEEDS_HUMAN and run is not None:
@@ -82,25 +83,25 @@ def _deck(person: Person, request: Request, votes: Sequence[Vote], plan: Plan) -
                 state, again=again)  # fmt: skip
 
 
-def _asked(person: Person, request: Request, asked: Round, votes: Sequence[Vote], mine: bool) -> Deck:
-    voted = {vote.identity for vote in votes}
-    left = [who for need in asked.requirements for who in need["people"] if who["identity"] not in voted]
-    others = list(dict.fromkeys(str(who["name"]) for who in left if who["identity"] != person.identity))
+def _asked(person: Person, request: Request, asked: Round, mine: bool) -> Deck:
+    place = voting.place_of(person, request, timezone.now())
+    others = place.left
     until = f"Without an answer it expires {_at(asked.expires_at)}."
     state = str(request.state)
     if mine:
         can = f"{people(others)} can." if others else "Nobody else was asked."
         return Deck(f"You cannot approve this: you asked for it. {can}", until, state, may_withdraw=True)
-    if person.identity in voted:
-        return Deck(f"You have decided. It still waits for {people(others, 'or')}.", until, state)
-    if any(who["identity"] == person.identity for who in left):
-        if not inventory.is_approver(person, request.service.team):
-            return Deck(
-                f"This account is not an approver of the team, or no longer. {people(others)} can decide.", until, state
-            )
-        return Deck("You sign exactly this plan", f"It is made again before it runs; if it changed, nothing happens. {until}",
+    if not place.refused:
+        whose = f", instead of {place.instead_of}" if place.instead_of else ""
+        return Deck(f"You sign exactly this plan{whose}", f"It is made again before it runs; if it changed, nothing happens. {until}",
                     state, may_vote=True)  # fmt: skip
-    return Deck(f"Waits for {people(others, 'or')}.", until, state)
+    return Deck(SAID.get(place.refused, "Waits for {}.").format(people(others, "or") or "nobody else"), until, state)
+
+
+SAID = {
+    voting.ONE_VOTE: "You have decided. It still waits for {}.",
+    voting.STILL_AN_APPROVER: "This account is not an approver of the team, or no longer. {} can decide.",
+}
 
 
 def _running(person: Person, request: Request, run: Execution, plan: Plan, mine: bool) -> Deck:

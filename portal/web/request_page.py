@@ -154,7 +154,7 @@ def page_of(person: Person, request: Request) -> RequestPage:
         differences=differences,
         now_diffs=now,
         estimate=estimate,
-        deck=decisions.deck_for(person, request, votes, stored),
+        deck=decisions.deck_for(person, request, stored),
         event_count=audit.events_of_request(request.pk).count(),
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
