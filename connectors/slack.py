@@ -114,4 +114,6 @@ def _of(problem: Any) -> ConnectorError:
         return Missing("Slack knows nobody there by that address.", said)
     if said in TRY_AGAIN or problem.response.status_code in (429, 500, 502, 503, 504):
         return Transient("Slack cannot take it at the moment.", said)
-    return Permanent(f"Slack refuses this: {said or 'without a reason'}.", said)
+    if not said:
+        return Transient("The answer of Slack makes no sense.", str(problem.response.status_code))
+    return Permanent(f"Slack refuses this: {said}.", said)

@@ -22,6 +22,9 @@ from tests.characters import People
 from tests.cluster import eventually
 from tests.portal.api.rows import make_request, make_workload
 from tests.portal.notices.outside import MailServer, WebServer, serving
+from tests.portal.web.conftest import signed_in
+
+__all__ = ["signed_in"]
 
 
 @dataclass(frozen=True)
