@@ -69,9 +69,7 @@ class Answered:
 
 def gates(person: Person, since: datetime, until: datetime) -> list[Gate]:
     """Of requests made in that time that the person may see; the one that cost the most waiting first."""
-    looks = {row.pop("rule"): row for row in _rows(LOOKS, person, since, until)}
-    rows = _rows(GATES, person, since, until, INCIDENT_HOURS)
-    return [Gate(**row, **looks.get(row["rule"], {"looked_p50": None, "looks": 0})) for row in rows]
+    return [Gate(**row) for row in _rows(GATES, person, since, until, INCIDENT_HOURS)]
 
 
 def answered(person: Person, since: datetime, until: datetime) -> list[Answered]:
@@ -110,36 +108,35 @@ def _rows(sql: str, person: Person, since: datetime, until: datetime, *more: int
     except EmptyResultSet:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(asked=ASKED.format(visible=visible), visible=visible), [*params, *more])
+        cursor.execute(sql.format(visible=visible), [*params, *more])
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-ASKED = """
+GATES = """
 with seen as materialized (
-    select id, state, service_id, round_id from actions_request where id in ({visible})
+    select id, state, service_id, round_id from actions_request where round_id is not null and id in ({visible})
 ), asked as (
-    select seen.id, seen.state, need->>'rule' as rule, round.id as round_id, round.closed_at,
-           round.state in ('approved', 'rejected') as decided, round.state = 'approved' as agreed,
-           extract(epoch from round.closed_at - round.opened_at)::float8 as wait, jsonb_agg(who->'identity') as people
+    select distinct seen.id, need->>'rule' as rule, (who->>'identity')::bigint as identity
       from seen
       join approvals_round round on round.id = seen.round_id
      cross join lateral jsonb_array_elements(round.requirements) need
      cross join lateral jsonb_array_elements(
            (need->'people') || coalesce(nullif(need->'escalation', 'null'::jsonb)->'people', '[]'::jsonb)) who
-     group by seen.id, seen.state, need->>'rule', round.id
 ), voted as (
-    select asked.id, asked.rule, vote.decision, vote.looked_seconds
-      from asked
-      join approvals_vote vote on vote.round_id = asked.round_id
-       and asked.people @> to_jsonb(coalesce(vote.instead_of, vote.identity))
-)"""
-"""One row for each rule that asked in a request, with everybody it asked; and who of them voted."""
-
-GATES = """{asked}, judged as (
-    select asked.*,
-           exists (select from voted where voted.id = asked.id and voted.rule = asked.rule and decision = 'reject') as no
-      from asked
+    select seen.id, coalesce(vote.instead_of, vote.identity) as identity, vote.decision, vote.looked_seconds
+      from seen join approvals_vote vote on vote.round_id = seen.round_id
+), looked as (
+    select asked.rule, percentile_cont(0.5) within group (order by looked_seconds) as looked_p50, count(looked_seconds) as looks
+      from asked join voted using (id, identity)
+     group by asked.rule
+), judged as (
+    select seen.state, asked.*, round.state in ('approved', 'rejected') as decided, round.state = 'approved' as agreed,
+           round.closed_at, extract(epoch from round.closed_at - round.opened_at)::float8 as wait
+      from (select id, rule, coalesce(bool_or(decision = 'reject'), false) as no
+              from asked left join voted using (id, identity) group by id, rule) asked
+      join seen using (id)
+      join approvals_round round on round.id = seen.round_id
 ), last_no as (
     select rule, max(closed_at) as at from judged where no group by rule
 ), ran as (
@@ -165,21 +162,19 @@ select judged.rule,
        percentile_cont(0.5) within group (order by wait) filter (where decided) as wait_p50,
        percentile_cont(0.95) within group (order by wait) filter (where decided) as wait_p95,
        coalesce(sum(wait) filter (where decided), 0) as waited,
+       max(looked.looked_p50) as looked_p50,
+       coalesce(max(looked.looks), 0) as looks,
        count(ran.id) as ran,
        count(*) filter (where ran.taken_back) as taken_back,
        count(*) filter (where ran.incident) as incidents
   from judged
   left join last_no on last_no.rule = judged.rule
+  left join looked on looked.rule = judged.rule
   left join ran on ran.id = judged.id
  group by judged.rule
  order by waited desc, judged.rule
 """
-
-LOOKS = """{asked}
-select rule, percentile_cont(0.5) within group (order by looked_seconds) as looked_p50, count(looked_seconds) as looks
-  from voted
- group by rule
-"""
+"""`asked`: whom each rule asked in each request; `judged`: what came of it; `ran`: what came of those that were agreed to."""
 
 ANSWERS = """
 select answer->>'rule' as rule, answer->>'effect' as effect, coalesce(answer->>'set_aside', '') as set_aside,
