@@ -24,9 +24,10 @@ from .eligibility import standing_of
 from .errors import BadParams, CannotPlanNow, NotFound
 from .models import Execution, JournalEntry, Request
 from .planning import make_plan, read_params, world_for
+from .policies import current_policy
 from .protocol import Plan
 from .registry import action_named
-from .ruling import current_policy, decide, facts_of
+from .ruling import decide, facts_of
 from .states import RequestState
 from .targets import row_of
 from .terms import Terms

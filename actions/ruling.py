@@ -6,8 +6,6 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
-
 from approvals import loader, policy
 from approvals.combining import combine
 from approvals.facts import (
@@ -29,15 +27,12 @@ from inventory.models import Incident, Person, Service, Workload
 from .eligibility import people_for
 from .models import Request
 from .past import history_of
+from .policies import current_policy
 from .protocol import Plan, plan_from
 from .registry import AnyAction, action_named
 from .states import ExecutionState
 from .targets import Row, environment_of, row_at, service_of, target_of
 from .terms import Terms
-
-
-def current_policy() -> loader.Policy:
-    return loader.load(settings.CONFIGURATION.policy_dir or loader.DEFAULT_DIRECTORY)
 
 
 @dataclass(frozen=True)
@@ -46,11 +41,13 @@ class Standing:
 
     actor: ActorFacts
     people: dict[str, tuple[Approver, ...]]
+    incident: Incident | None = None
 
 
 def standing_of(person: Person, service: Service, now: datetime) -> Standing:
     owner = inventory.is_owner(person, service)
     shift = on_call.on_call_now(service.team, now) if service.team else []
+    groups = list(person.groups.values_list("name", "team__slug"))
     return Standing(
         actor=ActorFacts(
             name=person.name,
@@ -58,11 +55,12 @@ def standing_of(person: Person, service: Service, now: datetime) -> Standing:
             is_approver=inventory.is_approver(person, service.team),
             is_admin=person.is_superuser,
             may_ask=owner or inventory.may_ask(person, service),
-            teams=tuple(sorted(person.groups.filter(team__isnull=False).values_list("team__slug", flat=True))),
+            teams=tuple(sorted(slug for _, slug in groups if slug)),
             is_on_call=any(each.identity == person.identity for each in shift),
-            groups=tuple(sorted(person.groups.values_list("name", flat=True))),
+            groups=tuple(sorted(name for name, _ in groups)),
         ),
-        people=people_for(sorted(current_policy().groups), service, now),
+        people=people_for(sorted(current_policy().groups), service, now, shift),
+        incident=incidents.open_incident(service, now),
     )
 
 
@@ -157,7 +155,7 @@ def _facts(
         ),
         environment=EnvironmentFacts(environment.slug, environment.criticality),
         plan=_numbers(plan, row),
-        context=_context(undo_of, plan, person, again.created_at if again else now, _told(service, terms, now)),
+        context=_context(undo_of, plan, person, again.created_at if again else now, _told(service, terms, now, stands)),
         now=runs_at,
         requester_identity=person.identity,
         people=stands.people,
@@ -165,8 +163,8 @@ def _facts(
     )
 
 
-def _told(service: Service, terms: Terms, now: datetime) -> dict[str, Any]:
-    incident = incident_of(service, terms, now)
+def _told(service: Service, terms: Terms, now: datetime, stands: Standing) -> dict[str, Any]:
+    incident = incident_of(service, terms, now) if terms.ticket else stands.incident
     return {
         "ticket": terms.ticket,
         "open_incident": incident is not None,

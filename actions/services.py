@@ -27,9 +27,10 @@ from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, Too
 from .lifecycle import Lost
 from .models import Execution, Grant, Request
 from .planning import make_plan, read_params, world_for
+from .policies import current_policy
 from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
-from .ruling import current_policy, decide, facts_of
+from .ruling import decide, facts_of
 from .states import ENDED, WITHOUT_EFFECT, ExecutionState, GrantState, RequestState
 from .terms import Terms
 

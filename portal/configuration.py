@@ -60,6 +60,8 @@ class Configuration(BaseSettings):
     clusters: dict[str, ClusterSettings] = {}
     vaults: dict[str, VaultSettings] = {}
     policy_dir: Path | None = None
+    policy_approvals: int = Field(default=0, ge=0, le=10)
+    """So many administrators agree before what the policy files hold decides."""
     smtp: SmtpSettings | None = None
     slack: SlackSettings | None = None
     webhook_hosts: Annotated[list[str], NoDecode] = []

@@ -9,8 +9,8 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from actions.policies import current_policy, take_note
 from actions.registry import all_actions
-from actions.ruling import current_policy
 from approvals.reading import BadPolicy
 from portal import database
 
@@ -27,6 +27,7 @@ def require_sound_installation() -> None:
     all_actions()  # a broken action raises here, with its name
     if problems:
         sys.exit("\n".join(["Afterdeck cannot start:", *(f"  {problem}" for problem in problems)]))
+    _remember_policy()
 
 
 def _key() -> list[str]:
@@ -37,8 +38,19 @@ def _policy() -> list[str]:
     try:
         current_policy()
     except BadPolicy as problem:
-        return [f"Policy {problem}"]
+        return [f"Policy {line}" for line in str(problem).splitlines()]
+    except DatabaseError as problem:
+        log.warning("startup.database_away", problem=str(problem))
     return []
+
+
+def _remember_policy() -> None:
+    try:
+        take_note()
+    except DatabaseError as problem:
+        log.warning("startup.database_away", problem=str(problem))
+    finally:
+        connection.close()
 
 
 def _database() -> list[str]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from redis import Redis
 from redis.exceptions import RedisError
 
-from actions.ruling import current_policy
+from actions.policies import current_policy
 from approvals.reading import BadPolicy
 
 TIMEOUT = 1
@@ -64,6 +64,8 @@ def _policy() -> str:
         current_policy()
     except (BadPolicy, OSError) as problem:
         return f"The policy cannot be used, so everything would be denied: {problem}"
+    except DatabaseError:
+        return ""  # what is wrong with the database is said once
     return ""
 
 

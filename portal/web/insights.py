@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from actions import ledger
 from actions.ledger import Gate
-from actions.ruling import current_policy
+from actions.policies import current_policy
 from inventory.models import Person
 from inventory.queries import VIEW
 

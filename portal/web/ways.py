@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from actions import ruling
+from actions import policies, ruling
 from actions.admission import Preview
 from actions.errors import PlanChanged
 from actions.terms import Terms
@@ -47,7 +47,7 @@ class Glass:
 def ways_of(seen: Preview, how: How) -> tuple[Way, ...]:
     """What there is to choose; empty when the policy offers nothing but to ask, and nothing else was chosen."""
     plain = ruling.decide(
-        seen.facts, seen.plan, ruling.current_policy(), Terms(seen.terms.ticket, seen.terms.not_before)
+        seen.facts, seen.plan, policies.current_policy(), Terms(seen.terms.ticket, seen.terms.not_before)
     )
     ways = []
     if plain.override or how.way == OVERRIDE:

@@ -1,0 +1,95 @@
+"""The policy in force: read by every process, remembered when it starts, and changed by agreement where that is asked for."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from approvals import loader, versions
+from approvals import services as approvals
+from approvals.facts import Approver
+from approvals.models import PolicyVersion
+from approvals.tally import Outcome
+from audit import writer
+from audit.canonical import storable
+from audit.events import Actor, ActorKind, Event
+from inventory.models import Person
+
+from .eligibility import standing_of, voter_of
+from .errors import NotAllowed, TooLate, VoteDoesNotCount
+
+MAX_NOTE = 2000
+
+
+def directory() -> Path:
+    return settings.CONFIGURATION.policy_dir or loader.DEFAULT_DIRECTORY
+
+
+def on_disk() -> loader.Policy:
+    """What the files hold, as this process read them. Raises `BadPolicy`."""
+    return loader.load(directory())
+
+
+def current_policy() -> loader.Policy:
+    """What decides now. Raises `BadPolicy`."""
+    return versions.deciding(on_disk(), agreeing=settings.CONFIGURATION.policy_approvals)
+
+
+def take_note() -> PolicyVersion:
+    """Remember what the files hold, and adopt or propose it. Raises `BadPolicy`."""
+    agreeing = settings.CONFIGURATION.policy_approvals
+    return versions.take_note(on_disk(), agreeing=agreeing, administrators=administrators(), now=timezone.now())
+
+
+def administrators() -> tuple[Approver, ...]:
+    """One account for each human."""
+    people = Person.objects.filter(is_superuser=True, is_active=True).select_related("same_person_as").order_by("-pk")
+    found = {person.identity: Approver(person.identity, person.username, person.name) for person in people}
+    return tuple(sorted(found.values(), key=lambda each: each.name.casefold()))
+
+
+def ask_again(*, actor: Person) -> None:
+    """Ask the administrators once more about what the files hold. Raises `NotAllowed`."""
+    _administrator(actor)
+    versions.propose_again(
+        on_disk(), actor=_actor(actor), agreeing=settings.CONFIGURATION.policy_approvals,
+        administrators=administrators(), now=timezone.now(),
+    )  # fmt: skip
+
+
+def decide(
+    *, actor: Person, version: PolicyVersion, approve: bool, digest: str, note: str = "", entrance: str = "browser",
+    looked_seconds: int | None = None,
+) -> Outcome:  # fmt: skip
+    """Agree to a proposed policy, or refuse it. Raises `NotAllowed`, `VoteDoesNotCount` (recorded), `TooLate`."""
+    _administrator(actor)
+    if version.round is None or version.state != versions.State.PROPOSED:
+        raise TooLate("Nobody is asked about this policy. Reload the page to see what decides.")
+    ballot = approvals.Ballot(approve, digest, storable(note)[:MAX_NOTE], entrance, looked_seconds)
+    try:
+        with transaction.atomic():
+            fresh = versions.locked(version)
+            now, voter = timezone.now(), voter_of(actor, timezone.now())
+            assert fresh.round is not None
+            standing = standing_of(fresh.round, None, voter)
+            return versions.cast(fresh, ballot, actor=_actor(actor), voter=voter, standing=standing, now=now)
+    except approvals.VoteRefused as refusal:
+        with transaction.atomic():
+            writer.record(Event(
+                "vote.refused", _actor(actor), f"{refusal.rule}: {refusal}"[:400],
+                details={"rule": refusal.rule, "policy": version.digest},
+            ))  # fmt: skip
+        raise VoteDoesNotCount(str(refusal), refusal.rule) from refusal
+
+
+def _administrator(person: Person) -> None:
+    if person.is_superuser:
+        return
+    with transaction.atomic():
+        writer.record(Event("access.refused", _actor(person), "only administrators decide about the policy"))
+    raise NotAllowed("Only administrators decide about the policy. What it says, everybody may read.")
+
+
+def _actor(person: Person) -> Actor:
+    return Actor(ActorKind.PERSON, person.username, person.pk)

@@ -1,0 +1,220 @@
+"""Which policy decides. Every one that was ever read is kept by its digest with its files, and each change is in the record.
+
+Where nobody has to agree to a change, the files decide and this only remembers them. Else a new content of the files is a proposal, and
+the last adopted one decides until so many administrators have agreed; whoever can write the files then cannot change what they rule.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+import structlog
+from django.db import connection, transaction
+
+from audit import writer
+from audit.events import SYSTEM, Actor, Event
+
+from . import groups
+from . import services as rounds
+from .facts import Approver
+from .loader import Policy, load_texts
+from .models import PolicyVersion, Round
+from .reading import BadPolicy
+from .rulings import Requirement
+from .services import Ballot, Standing, Voter
+from .tally import Outcome
+
+log = structlog.get_logger(__name__)
+
+State = PolicyVersion.State
+RULE = "policy-change"
+LOCK = 0x0AF7E2DE
+KEPT_OPEN = timedelta(days=365)
+"""So long a proposal waits. Until then, and after, what was adopted decides."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """The ids of rules and schedules that one policy has and another has not, or has otherwise."""
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    @property
+    def sentence(self) -> str:
+        parts = (("added", self.added), ("removed", self.removed), ("changed", self.changed))
+        return "; ".join(f"{word} {', '.join(ids)}" for word, ids in parts if ids) or "only in how it is written"
+
+
+def changes_between(before: Policy | None, after: Policy) -> Changes:
+    old, new = _said(before) if before else {}, _said(after)
+    return Changes(
+        tuple(name for name in new if name not in old),
+        tuple(name for name in old if name not in new),
+        tuple(name for name in new if name in old and new[name] != old[name]),
+    )
+
+
+def _said(policy: Policy) -> dict[str, object]:
+    return {**policy.schedules, **{rule.id: rule.text for rule in policy.rules}}
+
+
+def adopted() -> PolicyVersion | None:
+    return PolicyVersion.objects.filter(state=State.ADOPTED).first()
+
+
+def deciding(on_disk: Policy, *, agreeing: int) -> Policy:
+    """The policy that answers now. Raises `BadPolicy` when what was adopted cannot be read any more."""
+    if not agreeing:
+        return on_disk
+    digest = PolicyVersion.objects.filter(state=State.ADOPTED).values_list("digest", flat=True).first()
+    return on_disk if digest in (None, on_disk.digest) else compiled(str(digest))
+
+
+@lru_cache(maxsize=16)
+def compiled(digest: str) -> Policy:
+    """A version that was read before, as a policy. Raises `BadPolicy` when it does not load by now."""
+    files: Mapping[str, str] = PolicyVersion.objects.values_list("files", flat=True).get(digest=digest)
+    try:
+        return load_texts(files)
+    except BadPolicy as problem:
+        raise BadPolicy(f"version {digest[:8]}: {problem}") from problem
+
+
+def take_note(on_disk: Policy, *, agreeing: int, administrators: Sequence[Approver], now: datetime) -> PolicyVersion:
+    """Remember what the files hold, as every process does when it starts: adopt it, or propose it. Twice is once."""
+    with transaction.atomic():
+        _one_at_a_time()
+        version, new = PolicyVersion.objects.get_or_create(
+            digest=on_disk.digest, defaults={"files": dict(on_disk.files), "state": State.RETIRED, "seen_at": now}
+        )
+        current = adopted()
+        if version.state == State.ADOPTED:
+            return version
+        if not agreeing or current is None:
+            _adopt(version, SYSTEM, now)
+        elif new or version.state == State.RETIRED:
+            _propose(version, on_disk, agreeing, administrators, now)
+    return version
+
+
+def propose_again(
+    on_disk: Policy, *, actor: Actor, agreeing: int, administrators: Sequence[Approver], now: datetime
+) -> None:
+    """Ask once more for what the files hold: it was refused, or other administrators are to be asked."""
+    with transaction.atomic():
+        _one_at_a_time()
+        version = PolicyVersion.objects.filter(digest=on_disk.digest).exclude(state=State.ADOPTED).first()
+        if version is not None and agreeing:
+            _propose(version, on_disk, agreeing, administrators, now, actor)
+
+
+def locked(version: PolicyVersion) -> PolicyVersion:
+    """The version as it is now, which nobody else decides about until the caller's transaction ends."""
+    _one_at_a_time()
+    fresh = PolicyVersion.objects.get(pk=version.pk)
+    if fresh.round_id is not None:
+        fresh.round = rounds.locked(Round(pk=fresh.round_id))
+    return fresh
+
+
+def cast(
+    version: PolicyVersion, ballot: Ballot, *, actor: Actor, voter: Voter, standing: Standing, now: datetime
+) -> Outcome:
+    """Count one decision about a proposal, and adopt or refuse it when that decides it. Raises `services.VoteRefused`.
+
+    Call it in the transaction that has `locked` it.
+    """
+    assert version.round is not None
+    outcome = rounds.cast_vote(version.round, ballot, voter=voter, standing=standing, now=now)
+    word = "agree" if ballot.approves else "refuse"
+    details: dict[str, object] = {
+        "digest": version.digest,
+        "decision": word,
+        "note": ballot.note,
+        "entrance": ballot.entrance,
+    }
+    writer.record(Event("vote.cast", actor, f"{word}, policy {version.digest[:8]}", details=details))
+    if outcome is Outcome.APPROVED:
+        _adopt(version, actor, now)
+    elif outcome is Outcome.REJECTED:
+        _move(version, State.REJECTED)
+        writer.record(
+            Event("policy.rejected", actor, f"policy {version.digest[:8]}: {ballot.note}"[:400], details=details)
+        )
+    return outcome
+
+
+def _adopt(version: PolicyVersion, actor: Actor, now: datetime) -> None:
+    before = adopted()
+    if before is not None:
+        _move(before, State.RETIRED, retired_at=now)
+    _withdraw_others(version, now)
+    _move(version, State.ADOPTED, adopted_at=now, retired_at=None)
+    changes = changes_between(_readable(before), load_texts(version.files))
+    writer.record(
+        Event("policy.adopted", actor, f"policy {version.digest[:8]} decides: {changes.sentence}"[:400], details={
+            "digest": version.digest, "before": before.digest if before else "", "added": list(changes.added),
+            "removed": list(changes.removed), "changed": list(changes.changed),
+        })
+    )  # fmt: skip
+    log.info("policy.adopted", policy=version.digest)
+
+
+def _propose(
+    version: PolicyVersion,
+    policy: Policy,
+    agreeing: int,
+    administrators: Sequence[Approver],
+    now: datetime,
+    actor: Actor = SYSTEM,
+) -> None:
+    _withdraw_others(version, now)
+    if version.round is not None:
+        rounds.close_round(version.round, now=now)
+    need = Requirement(RULE, agreeing, groups.ADMINISTRATORS, tuple(administrators))
+    version.round = rounds.open_round(
+        kind=Round.Kind.POLICY, digest=version.digest, requester_identity=0, requirements=[need], now=now,
+        expires_at=now + KEPT_OPEN, risk=3,
+    )  # fmt: skip
+    version.state = State.PROPOSED
+    version.save(update_fields=["round", "state"])
+    changes = changes_between(_readable(adopted()), policy)
+    writer.record(
+        Event("policy.proposed", actor, f"policy {version.digest[:8]}: {changes.sentence}"[:400], details={
+            "digest": version.digest, "agreeing": agreeing, "asked": sorted(each.username for each in administrators),
+            "added": list(changes.added), "removed": list(changes.removed), "changed": list(changes.changed),
+        })
+    )  # fmt: skip
+    log.warning("policy.proposed", policy=version.digest, agreeing=agreeing, administrators=len(administrators))
+
+
+def _withdraw_others(version: PolicyVersion, now: datetime) -> None:
+    """The files hold something else by now, so nobody is asked about what they held."""
+    for other in PolicyVersion.objects.filter(state=State.PROPOSED).exclude(pk=version.pk).select_related("round"):
+        if other.round is not None:
+            rounds.close_round(other.round, now=now)
+        _move(other, State.RETIRED, retired_at=now)
+
+
+def _move(version: PolicyVersion, state: str, **changes: datetime | None) -> None:
+    version.state = state
+    for name, value in changes.items():
+        setattr(version, name, value)
+    version.save(update_fields=["state", *changes])
+
+
+def _readable(version: PolicyVersion | None) -> Policy | None:
+    """For telling what changed; what an older portal read may not load in this one."""
+    try:
+        return load_texts(version.files) if version else None
+    except BadPolicy:
+        return None
+
+
+def _one_at_a_time() -> None:
+    """The web and the workers start together."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
