@@ -57,7 +57,7 @@ urlpatterns = [
     path("requests/<int:pk>/review", requests.Review.as_view()),
     path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
     path("requests/<int:pk>/start", requests.Start.as_view()),
-    path("approvals", requests.Queue.as_view()),
+    path("approvals", requests.Approvals.as_view()),
     path("grants", grants.Grants.as_view()),
     path("grants/<int:pk>", grants.GrantDetail.as_view()),
     path("grants/<int:pk>/credential", grants.Credential.as_view()),

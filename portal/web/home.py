@@ -16,7 +16,8 @@ from django.views.decorators.http import require_safe
 
 from actions import granted
 from actions import queries as actions
-from actions.models import Execution, Request
+from actions.models import Debt, Execution, Request
+from actions.queue import COUNTED, Queue
 from actions.states import ExecutionState, RequestState
 from approvals.models import Vote
 from inventory import queries as inventory
@@ -25,6 +26,7 @@ from inventory.models import Person
 from .access import Row, rows_of
 from .board import Board, board_of
 from .door import signed_in
+from .shell import shell_of
 
 MOST_SERVICES = 50
 MOST_NEEDS = 20
@@ -32,7 +34,7 @@ MOST_NEEDS = 20
 
 @dataclass(frozen=True)
 class Need:
-    """One thing that waits for the person. `kind`: decide, look (a run that cannot know), or mine."""
+    """One thing that waits for the person. `kind`: decide, review (broken glass), look (a run that cannot know), or mine."""
 
     kind: str
     request: Request
@@ -63,6 +65,7 @@ class Now:
 
     needs: tuple[Need, ...]
     more: int
+    at_least: bool
     running: tuple[Running, ...]
     ended_today: int
     to_start: tuple[Request, ...] = ()
@@ -75,7 +78,7 @@ class Now:
 
     @property
     def to_decide(self) -> int:
-        return sum(need.kind == "decide" for need in self.needs) + self.more
+        return sum(need.kind in ("decide", "review") for need in self.needs) + self.more
 
     @property
     def mine(self) -> int:
@@ -89,13 +92,17 @@ class Now:
 @signed_in
 @require_safe
 def home(request: HttpRequest, person: Person) -> HttpResponse:
-    return render(request, "home.html", {"section": "home", "now": now_of(person), **_services(request, person)})
+    return render(
+        request,
+        "home.html",
+        {"section": "home", "now": now_of(person, shell_of(request, person).queue), **_services(request, person)},
+    )
 
 
 @signed_in
 @require_safe
 def home_now(request: HttpRequest, person: Person) -> HttpResponse:
-    return render(request, "_home_now.html", {"now": now_of(person)})
+    return render(request, "_home_now.html", {"now": now_of(person, shell_of(request, person).queue)})
 
 
 @signed_in
@@ -110,19 +117,21 @@ def queue_count(request: HttpRequest, person: Person) -> HttpResponse:
     return render(request, "_queue_count.html")
 
 
-def now_of(person: Person) -> Now:
+def now_of(person: Person, queue: Queue) -> Now:
     now = timezone.now()
-    deciding = list(actions.to_decide(person))
+    deciding, reviews, all_to_decide = queue.page(size=MOST_NEEDS), queue.reviews, queue.count
     needs = [
         *(_look(request) for request in actions.unclear_for(person)),
-        *(_decide(request, person) for request in deciding[:MOST_NEEDS]),
+        *(_decide(each.request, person) for each in deciding.waiting),
+        *(_review(debt) for debt in reviews),
         *(_mine(request) for request in actions.need_requester(person).prefetch_related("round__votes__voter")),
     ]
     running = list(actions.running_now(person, limit=10))
     usual = actions.usual_seconds(running)
     return Now(
         needs=tuple(needs),
-        more=max(0, len(deciding) - MOST_NEEDS),
+        more=max(0, all_to_decide - len(deciding.waiting) - len(reviews)),
+        at_least=all_to_decide >= COUNTED,
         running=tuple(running_of(request, usual.get(request.pk), now) for request in running),
         ended_today=actions.ended_today(person),
         to_start=tuple(granted.to_start(person)),
@@ -152,6 +161,10 @@ def _soak_left(observed: dict[str, Any], now: datetime) -> int | None:
 def _decide(request: Request, person: Person) -> Need:
     names = [name for identity, name in _candidates(request) if identity != person.identity]
     return Need("decide", request, request.state, request.created_at, ("you", *names), _wanted(request))
+
+
+def _review(debt: Debt) -> Need:
+    return Need("review", debt.request, debt.request.state, debt.due_at)
 
 
 def _look(request: Request) -> Need:

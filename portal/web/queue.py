@@ -1,35 +1,45 @@
 """What waits for a decision: the list by risk and then age, and beside it what one needs in order to sign, diff first."""
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from actions import queries
-from actions.models import Request
+from actions import queue as waiting
+from actions.models import Debt, Request
 from actions.protocol import Risk
 from approvals.models import Vote
+from approvals.queries import Line
+from approvals.services import CLAIM_HOLDS
 from inventory.models import Person
 
+from . import paging
 from .changes import Entry, entry_of, request_votes
+from .decided import Past, past_of
 from .door import signed_in
 from .progress import asked_names
 from .request_page import RequestPage, gist_of, page_of, title_for
 from .requests import request_or_404
-from .words import people
+from .shell import shell_of
+from .words import moment, people
 
-MOST_PAST = 20
+LEARNED_FROM, MOST_PAST = 20, 5
+"""Decisions: so many say how long somebody usually takes, and so many of them are shown."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the list. `says` is what changes, or whom it waits for."""
+    """One line of the list. `says` is what changes, or whom it waits for; `notes` what else there is to it; `due` instead of its age."""
 
     request: Request
     title: str
@@ -37,30 +47,37 @@ class Item:
     risk: str
     href: str
     current: bool
+    notes: tuple[str, ...] = ()
+    due: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Past:
-    """A decision that this person took."""
+class Alike:
+    """Several of low risk that are the same change in different places."""
 
-    vote: Vote
-    request: Request
+    count: int
     title: str
-    gist: str
+    shape: str
 
 
 @dataclass(frozen=True)
-class Queue:
+class List:
     mine: tuple[Item, ...]
+    alike: tuple[Alike, ...]
+    reviews: tuple[Item, ...]
     unclear: tuple[Item, ...]
     others: tuple[Item, ...]
     past: tuple[Past, ...]
+    count: int
+    at_least: bool
     oldest_seconds: float | None
     usual_seconds: float | None
+    first: str
+    more: str
 
     @property
-    def count(self) -> int:
-        return len(self.mine)
+    def empty(self) -> bool:
+        return not (self.mine or self.reviews or self.unclear or self.others or self.past)
 
 
 @dataclass(frozen=True)
@@ -70,49 +87,160 @@ class Detail:
     before_says: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where somebody is: the page of the list, and the request beside it. Both stand in the address."""
+
+    after: Line | None
+    chosen: int | None
+
+    def address_of(self, number: int) -> str:
+        return _address(after=self.after, request=number)
+
+    @property
+    def address(self) -> str:
+        return _address(after=self.after, request=self.chosen)
+
+    @property
+    def list_address(self) -> str:
+        return _address(after=self.after, request=self.chosen, name="queue-list")
+
+
 @never_cache
 @signed_in
 @require_safe
 def queue(request: HttpRequest, person: Person) -> HttpResponse:
-    mine = list(queries.to_decide(person))
-    wanted = request.GET.get("request", "")
-    chosen = mine[0] if mine else None
-    if wanted:
-        chosen = request_or_404(
-            person, int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 19 else 0
-        )
+    mine = shell_of(request, person).queue
+    after = _after(request.GET.get("after", ""))
+    page = mine.page(after)
+    wanted = _wanted(request, person, page)
+    chosen = wanted or (page.waiting[0].request if page.waiting else None)
+    place = Place(after, chosen.pk if chosen else None)
     context = {
         "section": "queue",
-        "queue": _queue(person, mine, chosen),
-        "detail": _detail(person, chosen) if chosen is not None else None,
+        "queue": _list(mine, page, place),
+        "here": place,
+        "detail": _detail(person, request_or_404(person, chosen.pk)) if chosen is not None else None,
         "chosen": bool(wanted),
-        "next": "queue",
+        "next": _next(page, place),
     }
     return render(request, "queue.html", context)
 
 
-def _queue(person: Person, mine: Sequence[Request], chosen: Request | None) -> Queue:
-    votes = queries.decided_by(person, MOST_PAST)
+@never_cache
+@signed_in
+@require_safe
+def queue_list(request: HttpRequest, person: Person) -> HttpResponse:
+    """The list alone, which asks again whenever something changed."""
+    mine = shell_of(request, person).queue
+    place = Place(_after(request.GET.get("after", "")), _number(request.GET.get("request", "")))
+    return render(request, "_queue_list.html", {"queue": _list(mine, mine.page(place.after), place), "here": place})
+
+
+def _wanted(request: HttpRequest, person: Person, page: waiting.Page) -> Request | None:
+    """`request` is what somebody chose; `then` what was next when they decided, if it still waits. Raises `Http404`."""
+    if text := request.GET.get("request", ""):
+        return request_or_404(person, _number(text) or 0)
+    then = _number(request.GET.get("then", ""))
+    return next((each.request for each in page.waiting if each.request.pk == then), None)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
+
+
+def _after(text: str) -> Line | None:
+    """Raises `Http404` for a place that no page of ours links to."""
+    if not text:
+        return None
+    risk, _, place = text.partition(",")
+    found = paging.read(place)
+    if found is None or risk not in [str(each.value) for each in Risk]:
+        raise Http404("There is no such place in this list.")
+    return Line(int(risk), *found)
+
+
+def _address(*, after: Line | None = None, request: int | None = None, name: str = "queue") -> str:
+    said = {"after": f"{after.risk},{paging.text_of(after.at, after.round)}" if after else "", "request": request}
+    query = urlencode({key: value for key, value in said.items() if value})
+    return f"{reverse(name)}?{query}" if query else reverse(name)
+
+
+def _next(page: waiting.Page, place: Place) -> str:
+    """What comes after the chosen one has been decided, as the form says it: the queue, and what was next in it."""
+    ids = [each.request.pk for each in page.waiting]
+    later = ids[ids.index(place.chosen) + 1 :] if place.chosen in ids else []
+    return f"queue {later[0]}" if later else "queue"
+
+
+def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
     now = timezone.now()
-    took = [(vote.at - vote.round.opened_at).total_seconds() for vote in votes]
-    return Queue(
-        mine=tuple(_item(each, gist_of(each), chosen) for each in mine),
+    reviews = mine.reviews if place.after is None else []
+    past = past_of(mine.person, limit=LEARNED_FROM) if place.after is None else []
+    took = [(each.vote.at - each.vote.round.opened_at).total_seconds() for each in past]
+    here = len(page.waiting) + len(reviews)
+    count = here if place.after is None and page.after is None else max(here, mine.count)
+    others = (*page.lost, *mine.others()) if place.after is None else ()
+    unclear = queries.unclear_for(mine.person) if place.after is None else ()
+    return List(
+        mine=tuple(_mine(each, mine.person, place, now) for each in page.waiting),
+        alike=_alike(page.waiting),
+        reviews=tuple(_review(debt, place) for debt in reviews),
         unclear=tuple(
-            _item(each, "A person has to look", None, reverse("request", args=[each.pk]))
-            for each in queries.unclear_for(person)
+            _item(each, "A person has to look", place, reverse("request", args=[each.pk])) for each in unclear
         ),
-        others=tuple(_item(each, _waits_for(each), chosen) for each in queries.others_decide(person)),
-        past=tuple(
-            Past(vote, vote.round.request, title_for(vote.round.request), gist_of(vote.round.request)) for vote in votes
-        ),
-        oldest_seconds=max(((now - each.created_at).total_seconds() for each in mine), default=None),
+        others=tuple(_item(each, _waits_for(each), place) for each in others),
+        past=tuple(past[:MOST_PAST]),
+        count=count,
+        at_least=count >= waiting.COUNTED,
+        oldest_seconds=max(((now - each.request.created_at).total_seconds() for each in page.waiting), default=None),
         usual_seconds=statistics.median(took) if took else None,
+        first=_address() if place.after else "",
+        more=_address(after=page.after) if page.after else "",
     )
 
 
-def _item(request: Request, says: str, chosen: Request | None, href: str = "") -> Item:
-    here = f"{reverse('queue')}?request={request.pk}"
-    return Item(request, title_for(request), says, Risk(request.risk).name.lower(), href or here, request == chosen)
+def _item(
+    request: Request, says: str, place: Place, href: str = "", notes: tuple[str, ...] = (), due: datetime | None = None
+) -> Item:
+    risk = Risk(request.risk).name.lower()
+    here = href or place.address_of(request.pk)
+    return Item(request, title_for(request), says, risk, here, request.pk == place.chosen, notes, due)
+
+
+def _mine(each: waiting.Waiting, person: Person, place: Place, now: datetime) -> Item:
+    return _item(each.request, gist_of(each.request), place, notes=tuple(_notes(each, person, now)))
+
+
+def _notes(each: waiting.Waiting, person: Person, now: datetime) -> list[str]:
+    """What an approver would like to know before they open it."""
+    asked, request, notes = each.request.round, each.request, []
+    if each.instead_of is not None:
+        notes.append(f"for {each.instead_of.name}, who is away")
+    if asked is not None and asked.claimed_by is not None and asked.claimed_at and asked.claimed_at > now - CLAIM_HOLDS:
+        notes.append("you are on it" if asked.claimed_by_id == person.pk else f"{asked.claimed_by.name} is on it")
+    if asked is not None and (agreed := sum(vote.decision == Vote.Decision.APPROVE for vote in asked.votes.all())):
+        notes.append(f"{agreed} agreed")
+    if request.overrides:
+        notes.append("sets a denial aside")
+    if request.not_before is not None and request.not_before > now:
+        notes.append(f"runs {moment(request.not_before)}")
+    return notes
+
+
+def _review(debt: Debt, place: Place) -> Item:
+    request = debt.request
+    run = getattr(request, "execution", None)
+    says = str(run.observed.get("sentence", "") or run.cause) if run is not None else ""
+    return _item(request, says or gist_of(request), place, due=debt.due_at)
+
+
+def _alike(mine: Sequence[waiting.Waiting]) -> tuple[Alike, ...]:
+    """Among those on this page; the page that decides them together looks for more."""
+    low = [each.request for each in mine if each.request.risk == Risk.LOW and each.request.shape]
+    first = {request.shape: request for request in reversed(low)}
+    counts = Counter(request.shape for request in low)
+    return tuple(Alike(count, title_for(first[shape]), shape) for shape, count in counts.items() if count > 1)
 
 
 def _waits_for(request: Request) -> str:
@@ -131,4 +259,5 @@ def _detail(person: Person, request: Request) -> Detail:
 
 urlpatterns = [
     path("approvals", queue, name="queue"),
+    path("fragments/approvals", queue_list, name="queue-list"),
 ]

@@ -4,6 +4,7 @@ Reading is a page and a fragment of it. Every decision is a POST to an address o
 back to the page; a refusal comes back as the same page with the refusal on top and nothing lost.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -128,8 +129,15 @@ def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
         )
         return _said_of_vote(found, outcome.value)
 
-    back = reverse("queue") if request.POST.get("next") == "queue" else ""
-    return _decide(request, person, request_id, act, back)
+    return _decide(request, person, request_id, act, _back(request.POST.get("next", "")))
+
+
+def _back(text: str) -> str:
+    """Where a decision in the queue leads: to what was next in it. Nobody is sent anywhere else by what a form says."""
+    where, _, then = text.partition(" ")
+    if where != "queue":
+        return ""
+    return f"{reverse('queue')}?then={int(then)}" if re.fullmatch(r"[0-9]{1,18}", then) else reverse("queue")
 
 
 def _said_of_vote(found: Request, outcome: str) -> str:

@@ -1,15 +1,16 @@
 """What every page shows around its own content: how much waits for a decision, what is simulated, what does not answer.
 
-Three queries at most, whatever there is, and none for a fragment that does not look: each value is read when a template asks.
+A few queries at most, whatever there is, and none for a fragment that does not look: each value is read when a template asks.
 """
 
 from functools import cached_property
 
 from django.http import HttpRequest
 
-from actions import queries as actions
+from actions.queue import COUNTED, Queue
 from inventory.models import Cluster, Person
 from inventory.queries import SystemState
+from portal.notices import queries as notices
 
 THEME_COOKIE = "afterdeck_theme"
 THEMES = ("light", "dark")
@@ -20,8 +21,21 @@ class Shell:
         self._person = person
 
     @cached_property
+    def queue(self) -> Queue:
+        return Queue(self._person)
+
+    @property
     def to_decide(self) -> int:
-        return actions.count_to_decide(self._person)
+        return self.queue.count
+
+    @property
+    def many_to_decide(self) -> bool:
+        """Whether it is at least so many, and nobody counted further."""
+        return self.to_decide >= COUNTED
+
+    @cached_property
+    def unread(self) -> int:
+        return notices.count_unread(self._person)
 
     @cached_property
     def clusters(self) -> list[SystemState]:
@@ -49,6 +63,12 @@ class Shell:
         return list(groups.order_by("team__slug").values_list("team__slug", flat=True))
 
 
+def shell_of(request: HttpRequest, person: Person) -> Shell:
+    """One for each question that a browser asks, so that a page and the frame around it look nothing up twice."""
+    shell: Shell = request.__dict__.setdefault("shell", Shell(person))
+    return shell
+
+
 def theme_of(request: HttpRequest) -> str:
     """Light, dark, or an empty text for what the machine prefers."""
     chosen = request.COOKIES.get(THEME_COOKIE, "")
@@ -58,4 +78,4 @@ def theme_of(request: HttpRequest) -> str:
 def shell(request: HttpRequest) -> dict[str, object]:
     """Context processor. `user` is absent when Django renders an error before it knows who asks."""
     person = getattr(request, "user", None)
-    return {"theme": theme_of(request), "shell": Shell(person) if isinstance(person, Person) else None}
+    return {"theme": theme_of(request), "shell": shell_of(request, person) if isinstance(person, Person) else None}

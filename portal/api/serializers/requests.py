@@ -135,8 +135,13 @@ class RequestDetailSerializer(RequestSerializer):
 
 
 class QueueSerializer(Output):
-    """Open requests, riskiest first, then oldest. `others_decide` are those that this person sees and cannot decide."""
+    """Open requests, riskiest first, then oldest. `others_decide` are those that this person sees and cannot decide.
+
+    `next` is the cursor of the next page of `to_decide`; the other lists are complete, or as long as they get, on the first page.
+    """
 
     to_decide = RequestSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+    to_review = RequestSerializer(many=True, help_text="Broken glass that this person may find right or wrong")
     others_decide = RequestSerializer(many=True)
     unclear = RequestSerializer(many=True, help_text="Runs that wait until a person says what is true")

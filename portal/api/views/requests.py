@@ -4,6 +4,7 @@ the request as it is afterwards.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 from django.urls import reverse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -15,9 +16,11 @@ from rest_framework.response import Response
 from actions import debts, grants, queries, services
 from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
+from actions.queue import Queue
 from actions.states import ExecutionState, RequestState
 from actions.targets import row_of
 from actions.terms import Terms
+from approvals.queries import Line
 from approvals.rulings import ruling_from
 from audit.canonical import storable
 from inventory.models import Person
@@ -32,7 +35,7 @@ from portal.api.bodies import (
     read,
 )
 from portal.api.errors import IdempotencyKeyReused
-from portal.api.paging import PageQuery, WholeField, moment_in, page_of, read_query
+from portal.api.paging import PageQuery, WholeField, cursor_for, moment_in, page_of, position_in, read_query
 from portal.api.serializers.base import listing
 from portal.api.serializers.plans import PreviewSerializer
 from portal.api.serializers.requests import QueueSerializer, RequestDetailSerializer, RequestSerializer
@@ -205,14 +208,23 @@ class Resolution(Endpoint):
         return _detail(self.person, pk)
 
 
-class Queue(Endpoint):
-    @extend_schema(operation_id="listApprovals", responses=QueueSerializer)
+class Approvals(Endpoint):
+    @extend_schema(operation_id="listApprovals", parameters=[PageQuery], responses=QueueSerializer)
     def get(self, request: Request) -> Response:
-        """What this person can decide, and what waits for others."""
+        """What this person can decide, a page at a time, and beside the first page what waits for others."""
+        query = read_query(PageQuery, request)
+        position = position_in("approvals", query)
+        queue = Queue(self.person)
+        page = queue.page(
+            Line(position[0], datetime.fromisoformat(position[1]), position[2]) if position else None, query["limit"]
+        )
+        at = page.after
         parts = {
-            "to_decide": queries.to_decide(self.person),
-            "others_decide": queries.others_decide(self.person),
-            "unclear": queries.unclear_for(self.person),
+            "to_decide": [each.request for each in page.waiting],
+            "next": cursor_for("approvals", [at.risk, at.at.isoformat(), at.round]) if at else None,
+            "to_review": [debt.request for debt in queue.reviews] if position is None else [],
+            "others_decide": queue.others() if position is None else [],
+            "unclear": queries.unclear_for(self.person) if position is None else [],
         }
         return Response(QueueSerializer(parts).data)
 

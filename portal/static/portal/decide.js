@@ -28,6 +28,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (event.key === "a") document.activeElement === decision("approve") ? decision("approve").click() : decision("approve").focus();
   else if (event.key === "r") note().focus();
+  else if (event.key === "e") document.querySelector(".ad-deck [aria-keyshortcuts=e]")?.click();
   else return;
   event.preventDefault();
 });

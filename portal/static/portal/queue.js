@@ -1,11 +1,12 @@
-// Moving through the queue by keyboard: j and k go through what is mine to decide, o opens, ? says it all. Never while typing.
+// Moving through the queue by keyboard: j and k go through it and on to its next page, o opens, c says who is on it, ? says it all.
+// Never while typing.
 
 import { typing } from "./decide.js";
 
-const list = document.getElementById("queue-list");
+const list = () => document.getElementById("queue-list"); // it is swapped when something changes
 
 function links() {
-  return [...list.querySelectorAll("ul a[href*='request=']")];
+  return [...list().querySelectorAll("ul a[href*='request='], a[rel=next]")];
 }
 
 function move(by) {
@@ -20,7 +21,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
+  else if (event.key === "c") document.querySelector("#detail [aria-keyshortcuts=c]")?.click();
   else if (event.key === "o") document.querySelector("#detail .ad-meta a")?.click();
   else if (event.key === "?") document.getElementById("keys").togglePopover();
 });
-list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+list().querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });

@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from actions.models import Request
 from actions.states import RequestState
+from approvals.models import Asked
 from inventory.models import Workload
 from tests.characters import People, approves, fresh
 from tests.portal.api.rows import make_request, make_workload
@@ -39,8 +39,8 @@ def test_an_empty_queue_says_what_would_be_there(people: People, signed_in: Sign
 
 def test_the_riskiest_comes_first_and_then_the_oldest(people: People, target: Workload, signed_in: SignedIn) -> None:
     rows = [make_request(target, people, number) for number in range(3)]
-    Request.objects.filter(pk=rows[2].pk).update(risk=3)
-    Request.objects.filter(pk=rows[1].pk).update(created_at=rows[0].created_at.replace(year=2025))
+    Asked.objects.filter(round=rows[2].round).update(risk=3)
+    Asked.objects.filter(round=rows[1].round).update(at=rows[0].created_at.replace(year=2025))
     page = seen(signed_in(people.jonas))
     assert listed(page) == [rows[2].pk, rows[1].pk, rows[0].pk]
     assert "3 to decide" in page
