@@ -25,6 +25,7 @@ from inventory.models import Person
 from .models import Kind, Notice
 
 MOST_TEXT = 300
+POLICY = "/policy"
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,39 @@ def _broken(story: Story, request: Request) -> Iterator[Told]:
     yield from story.tell(others, Kind.BREAK_GLASS, f"{who} broke glass: {what}", path)
 
 
+def _owed(story: Story, request: Request) -> Iterator[Told]:
+    """That a review is late: whoever owes it, and whoever is asked for it by now."""
+    debt = getattr(request, "debt", None)
+    asked = {each.username for need in requirements_of(debt.round) for each in need.people} if debt else set()
+    reviewers = Person.objects.filter(username__in=asked, is_active=True).select_related("same_person_as")
+    text = f"Nobody has reviewed in time what {request.requester.name} did by breaking glass: {what_of(request)}"
+    yield from story.tell([request.requester, *_others(reviewers, request)], Kind.DEBT, text, path_of(request))
+
+
+def _settled(story: Story, request: Request) -> Iterator[Told]:
+    said = "found it right" if story.details.get("accepted") else "objects"
+    text = f"{story.actor} reviewed what you did by breaking glass, and {said}: {what_of(request)}"
+    yield from story.tell([request.requester], Kind.DEBT, text, path_of(request))
+
+
+def _proposed(story: Story, request: Request) -> Iterator[Told]:
+    text = f"{story.actor} would agree to less, and asks whether you do: {what_of(request)}"
+    yield from story.tell([request.requester], Kind.PROPOSAL, text, path_of(request))
+
+
+def _proposal_answered(said: str) -> Teller:
+    def tell(story: Story, request: Request) -> Iterator[Told]:
+        proposal = request.proposals.select_related("proposer").first()
+        if proposal is not None:
+            yield from story.tell([proposal.proposer], Kind.PROPOSAL, f"{said}: {what_of(request)}", path_of(request))
+
+    return _about_request(tell)
+
+
+def _policy(said: str) -> Teller:
+    return lambda story: story.tell(story.batch.administrators, Kind.POLICY, said, POLICY)
+
+
 def _stands_in(story: Story) -> Iterator[Told]:
     stand_in = Person.objects.filter(username=story.details.get("stand_in", ""), is_active=True)
     words = {
@@ -195,6 +229,7 @@ def _once(people: Collection[Person]) -> list[Person]:
 
 TELLERS: dict[str, Teller] = {
     "request.submitted": _about_request(_asked),
+    "request.escalated": _about_request(_asked),
     "request.approved": _answered("everybody who had to agree has agreed"),
     "request.rejected": _answered("rejected by {actor}"),
     "request.expired": _answered("nobody answered in time"),
@@ -208,6 +243,14 @@ TELLERS: dict[str, Teller] = {
     "execution.overdue": _trouble("it is late, and nothing moves"),
     "grant.overdue": _trouble("it should have ended, and has not"),
     "glass.broken": _about_request(_broken),
+    "debt.overdue": _about_request(_owed),
+    "debt.settled": _about_request(_settled),
+    "proposal.made": _about_request(_proposed),
+    "proposal.confirmed": _proposal_answered("What you proposed is asked for instead"),
+    "proposal.declined": _proposal_answered("What you proposed is not wanted"),
+    "policy.proposed": _policy("The policy files hold something else, and you are asked to agree before it decides"),
+    "policy.adopted": _policy("Another policy decides from now on"),
+    "policy.rejected": _policy("A proposed policy was refused"),
     "absence.announced": _stands_in,
     "absence.ended": _stands_in,
 }
