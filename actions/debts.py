@@ -4,7 +4,7 @@ Who breaks it acts before anybody agrees. So it is loud (an event, from which pe
 human has one broken glass at a time, under whatever account and in however many tabs), and owed until somebody else has looked.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -69,6 +69,27 @@ def open_debt(request: Request, ruling: Ruling, now: datetime) -> Debt:
     )  # fmt: skip
     log.warning("glass.broken", request=request.pk, requester=request.requester.username, rule=glass.rule)
     return Debt.objects.create(request=request, round=asked, identity=identity, due_at=due)
+
+
+@dataclass(frozen=True)
+class Review:
+    """Whether the word of a person would count now, and who else can still give theirs, by name."""
+
+    may: bool = False
+    left: tuple[str, ...] = ()
+
+
+def review_of(person: Person, debt: Debt, now: datetime) -> Review:
+    """How a review that is not settled stands for a person."""
+    voter = voter_of(person, now)
+    standing = standing_of(debt.round, debt.request.service, voter)
+    done = {standing.requester, voter.identity, *standing.voters}
+    left = tuple(dict.fromkeys(name for human, name in standing.asked.items() if human not in done))
+    try:
+        approvals.place_of(standing, voter)
+    except approvals.VoteRefused:
+        return Review(False, left)
+    return Review(True, left)
 
 
 def review(

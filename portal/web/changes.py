@@ -119,6 +119,8 @@ def _agreed(request: Request, votes: Sequence[Vote]) -> str:
     no = [vote for vote in votes if vote.decision == Vote.Decision.REJECT]
     if no:
         return f"After {words.roughly((no[0].at - request.created_at).total_seconds())}"
+    if request.breaks_glass:
+        return "Broke glass"
     return "Nobody had to be asked" if request.round is None and request.state == RequestState.APPROVED else ""
 
 

@@ -58,6 +58,8 @@ def _approve(request: Request) -> Step:
     if state == R.DENIED:
         return Step("Denied", state, clock(request.created_at), "by the policy", current=True)
     if asked is None:
+        if request.breaks_glass:
+            return Step("Glass broken", "degraded", clock(request.created_at), "nobody has agreed")
         return Step("Approve", "succeeded", clock(request.created_at), "nobody had to be asked")
     if state == R.AWAITING_APPROVAL:
         return Step("Approve", state, "", f"waits for {people(asked_names(asked), 'or')}", current=True)
@@ -228,6 +230,9 @@ def _asked(request: Request) -> Line:
         return Line(
             clock(request.created_at), "denied", f"{request.requester.name} asked, and the policy said no", took=took
         )
+    if request.breaks_glass:
+        said = f"{request.requester.name} broke glass: it ran before anybody agreed"
+        return Line(clock(request.created_at), "degraded", said, took=took)
     if request.round is None:
         text = "Nobody had to be asked."
     else:

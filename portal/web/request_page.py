@@ -15,10 +15,12 @@ from actions.queries import Estimate
 from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
+from approvals.policy import OVERRIDE
 from audit import queries as audit
 from inventory.models import Person
 
 from . import causes, decisions, plans, progress
+from .glass import Broken, broken_of
 from .words import short_digest
 
 OVER = (
@@ -78,10 +80,16 @@ class RequestPage:
     event_count: int
     stages: tuple[Stage, ...]
     grant: Grant | None
+    broken: Broken | None
 
     @property
     def is_over(self) -> bool:
         return self.state in OVER
+
+    @property
+    def overridden(self) -> list[dict[str, Any]]:
+        """The denials that are set aside because somebody who may agrees to it."""
+        return [each for each in self.request.ruling.get("answers", ()) if each.get("set_aside") == OVERRIDE]
 
     @property
     def was_agreed(self) -> bool:
@@ -158,6 +166,7 @@ def page_of(person: Person, request: Request) -> RequestPage:
         event_count=audit.events_of_request(request.pk).count(),
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
+        broken=broken_of(person, request),
     )
 
 

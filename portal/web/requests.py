@@ -17,7 +17,7 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from actions import granted, grants, queries, services
+from actions import debts, granted, grants, queries, services
 from actions.errors import BadParams, Refused, VoteDoesNotCount
 from actions.models import Request
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
@@ -170,6 +170,24 @@ def cancel(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
 
 @signed_in
 @require_POST
+def review(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    """Whether it was right to break glass for this."""
+
+    def act(found: Request) -> str:
+        if (decision := request.POST.get("decision")) not in ("accept", "object"):
+            raise BadParams({"decision": ["Choose whether it was right or not."]})
+        digest = request.POST.get("digest", "")
+        debts.review(
+            actor=person, request=found, accept=decision == "accept", digest=digest, note=request.POST.get("note", ""),
+            looked_seconds=seconds_since(request.POST.get("looked", ""), person, digest),
+        )  # fmt: skip
+        return f"Reviewed. {found.requester.name} sees what you said."
+
+    return _decide(request, person, request_id, act, _back(request.POST.get("next", "")))
+
+
+@signed_in
+@require_POST
 def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         services.resolve(
@@ -267,6 +285,7 @@ urlpatterns = [
     path("requests/<int:request_id>/vote", vote, name="request-vote"),
     path("requests/<int:request_id>/withdraw", withdraw, name="request-withdraw"),
     path("requests/<int:request_id>/cancel", cancel, name="request-cancel"),
+    path("requests/<int:request_id>/review", review, name="request-review"),
     path("requests/<int:request_id>/resolve", resolve, name="request-resolve"),
     path("requests/<int:request_id>/start", start, name="request-start"),
     path("grants/<int:grant_id>/give-back", give_back, name="grant-give-back"),
