@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("portal.web.suspended")),
     path("", include("portal.web.chain")),  # before the form that fits any action
     path("", include("portal.web.action")),
+    path("", include("portal.web.offers")),
     path("", include("portal.web.requests")),
     path("", include("portal.web.supply")),
     path("", include("portal.web.queue")),

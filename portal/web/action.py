@@ -27,6 +27,7 @@ from . import drafts, fields, plans
 from .door import signed_in
 from .drafts import Draft
 from .goals import Goal, earlier_of, goal_of
+from .verdict import Verdict, verdict_on
 from .ways import Glass, Way, confirmed, glass_of, ways_of
 from .words import people
 
@@ -45,6 +46,8 @@ class Panel:
 
     plan: plans.PlanView | None = None
     ruling: Ruling | None = None
+    verdict: Verdict | None = None
+    """The ruling as it is read; set whenever there is one."""
     usual_answer: float | None = None
     title: str = ""
     problem: str = ""
@@ -214,7 +217,7 @@ def _panel(person: Person, goal: Goal, draft: Draft) -> Panel:
         if _is_as_now(person, goal, draft) or fields.to_be_written(goal.action.params, draft.shown):
             return _not_yet(person, goal, str(refusal))
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status)
-    return panel_of(goal, seen, draft)
+    return panel_of(person, goal, seen, draft)
 
 
 def _not_yet(person: Person, goal: Goal, why: str) -> Panel:
@@ -223,7 +226,7 @@ def _not_yet(person: Person, goal: Goal, why: str) -> Panel:
     return Panel(title="Nothing changes yet", problem=why, then=then)
 
 
-def panel_of(goal: Goal, seen: Preview, draft: Draft) -> Panel:
+def panel_of(person: Person, goal: Goal, seen: Preview, draft: Draft) -> Panel:
     """The plan with the policy's answer, and how long either usually takes."""
     estimate = queries.estimate(goal.action.id, goal.service.pk, goal.environment.pk)
     usual = None
@@ -231,7 +234,9 @@ def panel_of(goal: Goal, seen: Preview, draft: Draft) -> Panel:
         usual = queries.usual_answer_seconds(goal.service, goal.environment.pk)
     view = plans.view_of(seen.plan, digest=seen.plan.digest, impact=seen.plan.impact, estimate=estimate)
     other = ways_of(seen, draft.how)
-    return Panel(plan=view, ruling=seen.ruling, usual_answer=usual, ways=other, glass=glass_of(seen))
+    return Panel(
+        plan=view, ruling=seen.ruling, verdict=verdict_on(seen, person), usual_answer=usual, ways=other, glass=glass_of(seen)
+    )  # fmt: skip
 
 
 def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:

@@ -169,7 +169,7 @@ def _panel(person: Person, goal: Goal, wanted: Wanted, draft: Draft) -> tuple[Pa
             seen = services.preview(
                 actor=person, action=CHAIN, target=goal.row.pk, params={"parts": list(wanted.parts)}, terms=draft.terms
             )
-            return panel_of(goal, seen, draft), {}
+            return panel_of(person, goal, seen, draft), {}
     except BadParams as problem:
         wrong = {_name_of(name, wanted.keys): said for name, said in problem.fields.items()}
     except CannotPlanNow as refusal:

@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from actions import queries, registry, targets
+from actions import offers, queries, registry, targets
 from actions.models import Request
 from actions.protocol import TargetKind
 from actions.registry import AnyAction
@@ -93,6 +93,13 @@ class Goal:
     @property
     def preview_address(self) -> str:
         return f"{reverse('action-plan', args=[self.service.slug, self.action.id])}?{self.query}"
+
+    @property
+    def offer_address(self) -> str:
+        """Where less is looked for that needs fewer approvals; empty where there can be none."""
+        if self.undo_of is not None or not offers.has_sizes(self.action.params):
+            return ""
+        return f"{reverse('action-offer', args=[self.service.slug, self.action.id])}?{self.query}"
 
 
 def address_of(action_id: str, row: Row, **more: object) -> str:

@@ -145,7 +145,7 @@ def test_the_policy_is_asked_for_the_time_at_which_it_runs(
         asks_for(people.mira, staged, noon + timedelta(hours=1))
     request = asks_for(people.mira, staged, noon + timedelta(hours=12))
     assert request.state == R.APPROVED
-    with pytest.raises(NotAllowed, match="The policy says no now. Only at night"):
+    with pytest.raises(NotAllowed, match=r"The policy says no now\. Only at night"):
         scheduled.start_now(actor=people.mira, request=fresh(request))
     assert len(recorded("access.refused")) == 1
     later = noon + timedelta(hours=20)  # nobody took it in the night, and now it is day

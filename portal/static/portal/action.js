@@ -32,6 +32,18 @@ function step(input, by) {
   input.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// Put what was offered into the form, and show where.
+function fill(values) {
+  for (const [name, value] of Object.entries(values)) {
+    const input = form.elements[name];
+    const fold = input.closest("details");
+    if (fold) fold.open = true;
+    input.value = value;
+    input.dispatchEvent(new Event("input", { bubbles: true }));
+    input.focus();
+  }
+}
+
 // What the bar says: "ready" what the server said, "waiting" for a plan, or "lost" when none came.
 function say(when) {
   plan.setAttribute("aria-busy", String(when === "waiting"));
@@ -44,6 +56,8 @@ function say(when) {
 form.addEventListener("click", (event) => {
   const pressed = event.target.closest("[data-step]");
   if (pressed) step(pressed.parentElement.querySelector("input"), Number(pressed.dataset.step));
+  const fills = event.target.closest("[data-fill]");
+  if (fills) fill(JSON.parse(fills.dataset.fill));
   if (event.target.closest("[data-replan]")) plan.dispatchEvent(new CustomEvent("replan"));
 });
 form.addEventListener("keydown", (event) => {
@@ -62,7 +76,10 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 
 for (const part of ["params", "how"]) document.getElementById(part).addEventListener("input", () => say("waiting"));
-plan.addEventListener("htmx:before:request", () => {
+// The plan's own requests; what is asked for inside of it, such as an offer, holds nothing up.
+const ofPlan = (event) => event.target === plan;
+plan.addEventListener("htmx:before:request", (event) => {
+  if (!ofPlan(event)) return;
   const since = new Date();
   say("waiting");
   slowly = setTimeout(() => {
@@ -71,9 +88,10 @@ plan.addEventListener("htmx:before:request", () => {
     plan.prepend(note);
   }, SLOW);
 });
-plan.addEventListener("htmx:after:swap", () => {
+plan.addEventListener("htmx:after:swap", (event) => {
+  if (!ofPlan(event)) return;
   say("ready");
-  const more = document.querySelector(".ad-advanced");
+  const more = document.querySelector("#params .ad-advanced");
   if (more && plan.querySelector(".ad-verdict[data-state=failed]")) more.open = true; // what is missing may be in there
   for (const problem of document.querySelectorAll("#params .ad-problem")) {
     const input = document.getElementById(problem.id.replace("problem-", "f-"));
@@ -83,7 +101,7 @@ plan.addEventListener("htmx:after:swap", () => {
 });
 plan.addEventListener("htmx:error", (event) => {
   const gaveUp = event.detail.ctx?.request.signal.reason === "timeout" || event.detail.error?.name === "TypeError";
-  if (!gaveUp) return;
+  if (!gaveUp || !ofPlan(event)) return;
   say("lost");
   plan.replaceChildren(document.getElementById("plan-lost").content.cloneNode(true));
 });
