@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from approvals import absences
+from approvals.absences import AbsenceRefused
 from audit import queries
 from inventory import incidents, on_call
 from inventory.models import Incident, Person, Shift, Team, Workload
@@ -221,3 +222,11 @@ def test_somebody_else_cannot_call_one_back(people: People, script: Caller) -> N
         "/api/absences", {"ends_at": (timezone.now() - HOUR).isoformat()}, format="json"
     )
     assert (past.status_code, list(past.json()["errors"])) == (422, ["ends_at"])
+
+
+def test_the_service_itself_refuses_who_cannot_stand_in(people: People) -> None:
+    now = timezone.now()
+    for stand_in in (people.mira_admin, people.leila):
+        with pytest.raises(AbsenceRefused) as refused:
+            absences.announce(actor=people.mira, starts_at=now, ends_at=now + HOUR, stand_in=stand_in, note="", now=now)
+        assert refused.value.field == "stand_in"
