@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.utils import timezone
 
-from approvals import loader, versions
+from approvals import groups, loader, versions
 from approvals import services as approvals
 from approvals.facts import Approver
 from approvals.models import PolicyVersion
@@ -14,7 +15,7 @@ from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
 from audit.events import Actor, ActorKind, Event
-from inventory.models import Person
+from inventory.models import Person, Team
 
 from .eligibility import standing_of, voter_of
 from .errors import NotAllowed, TooLate, VoteDoesNotCount
@@ -47,6 +48,27 @@ def administrators() -> tuple[Approver, ...]:
     people = Person.objects.filter(is_superuser=True, is_active=True).select_related("same_person_as").order_by("-pk")
     found = {person.identity: Approver(person.identity, person.username, person.name) for person in people}
     return tuple(sorted(found.values(), key=lambda each: each.name.casefold()))
+
+
+def doubts_about(policy: loader.Policy) -> list[str]:
+    """What can be read and is hardly meant: names that nobody has. Sentences."""
+    known = {
+        "group": set(Group.objects.filter(user__is_active=True).values_list("name", flat=True)),
+        "team": set(Team.objects.filter(approvers__user__is_active=True).values_list("slug", flat=True)),
+        "person": set(Person.objects.filter(is_active=True).values_list("username", flat=True)),
+    }
+    doubts = [
+        f"{rule.where}: rule {rule.id} asks {of}, and that is nobody."
+        for rule in policy.rules
+        for of in sorted(rule.groups)
+        if (group := groups.parse(of)).kind in known and group.name not in known[group.kind]
+    ]
+    agreeing, there = settings.CONFIGURATION.policy_approvals, len(administrators())
+    if agreeing > there:
+        doubts.append(
+            f"{agreeing} administrators would have to agree to a change of the policy, and there are {there}."
+        )
+    return doubts
 
 
 def ask_again(*, actor: Person) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, Field
 
-from .conditions import require_fact
+from .conditions import require_fact, suggestion
 from .facts import (
     ActionFacts,
     ActorFacts,
@@ -22,7 +22,7 @@ from .facts import (
     TargetFacts,
 )
 from .loader import Policy
-from .policy import evaluate
+from .policy import BREAK_GLASS, NO_RULE, evaluate
 from .reading import BadPolicy, items_of, validated
 from .rules import GroupName, Text
 from .rulings import Ruling
@@ -134,10 +134,10 @@ def _ran(policy: Policy, name: str, source: str) -> Iterator[Trial]:
             given = validated(GivenText, item).given
             continue
         text = validated(TrialText, item)
-        if odd := sorted(
-            set(text.rules or ()) - {rule.id for rule in policy.rules} - {"no-rule-matches", "break-glass"}
-        ):
-            raise BadPolicy(f"{item.find(('rules',))[0]}: test {text.test}: there is no rule {odd[0]}.")
+        known = {*(rule.id for rule in policy.rules), NO_RULE, BREAK_GLASS}
+        for odd in (each for each in text.rules or () if each not in known):
+            where = item.find(("rules",))[0]
+            raise BadPolicy(f"{where}: test {text.test}: there is no rule {odd}.{suggestion(odd, known)}")
         facts = _given({**given, **text.facts}, _people(policy, text.people))
         ruling = evaluate(facts, policy, override=text.override, break_glass=text.break_glass)
         answered = tuple(answer.rule for answer in ruling.answers)
