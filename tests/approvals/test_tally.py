@@ -27,6 +27,10 @@ def no(identity: int, digest: str = DIGEST) -> CountedVote:
     return CountedVote(identity, False, digest)
 
 
+def instead(identity: int, of: int, approves: bool = True) -> CountedVote:
+    return CountedVote(identity, approves, DIGEST, of)
+
+
 ONE, TWO = need(1, JONAS, INES), need(2, JONAS, INES)
 
 
@@ -62,6 +66,15 @@ ONE, TWO = need(1, JONAS, INES), need(2, JONAS, INES)
             Outcome.APPROVED,
         ),
         ([need(1, JONAS), need(1, JONAS), need(1, INES, LEILA)], [yes(JONAS), yes(INES), yes(LEILA)], Outcome.WAITING),
+        ([ONE], [instead(LEILA, JONAS)], Outcome.APPROVED),  # she stands in for him
+        ([ONE], [instead(LEILA, JONAS, approves=False)], Outcome.REJECTED),
+        ([ONE], [instead(JONAS, LEILA)], Outcome.WAITING),  # nobody asked her, so nobody can answer for her
+        ([ONE], [instead(MIRA, JONAS)], Outcome.WAITING),  # the requester, standing in for an approver
+        ([need(1, MIRA, JONAS)], [instead(JONAS, MIRA)], Outcome.WAITING),  # an approver, standing in for the requester
+        ([TWO], [instead(LEILA, JONAS), yes(JONAS)], Outcome.WAITING),  # whoever comes back does not count beside them
+        ([TWO], [yes(JONAS), instead(JONAS, INES)], Outcome.WAITING),  # one human in two places
+        ([TWO], [instead(LEILA, JONAS), instead(LEILA, INES)], Outcome.WAITING),
+        ([TWO], [instead(JONAS, INES), instead(INES, JONAS)], Outcome.APPROVED),
         ([], [yes(JONAS)], Outcome.WAITING),  # what nobody was asked about is not approved by anybody
         ([], [], Outcome.WAITING),
     ],
@@ -75,7 +88,12 @@ def decided(requirements: list[Requirement], votes: list[CountedVote]) -> Outcom
 
 
 identities = st.integers(1, 6)
-ballots = st.lists(st.builds(CountedVote, identities, st.booleans(), st.sampled_from([DIGEST, ANOTHER])), max_size=8)
+ballots = st.lists(
+    st.builds(
+        CountedVote, identities, st.booleans(), st.sampled_from([DIGEST, DIGEST, ANOTHER]), st.none() | identities
+    ),
+    max_size=8,
+)
 needs = st.lists(
     st.builds(lambda n, who: need(n, *who), st.integers(1, 3), st.sets(identities, max_size=5)), max_size=3
 )
@@ -91,9 +109,17 @@ def test_the_order_of_votes_and_requirements_does_not_matter(
     assert decided(turned, shuffled) is decided(requirements, votes)
 
 
-@given(needs, ballots, st.booleans())
-def test_the_requester_never_counts(requirements: list[Requirement], votes: list[CountedVote], answer: bool) -> None:
-    assert decided(requirements, [*votes, CountedVote(MIRA, answer, DIGEST)]) is decided(requirements, votes)
+@given(needs, ballots, st.booleans(), identities)
+def test_the_requester_never_counts_nor_whoever_stands_in_for_them_nor_they_for_anybody(
+    requirements: list[Requirement], votes: list[CountedVote], answer: bool, another: int
+) -> None:
+    for vote in (CountedVote(MIRA, answer, DIGEST), instead(MIRA, another, answer), instead(another, MIRA, answer)):
+        assert decided(requirements, [*votes, vote]) is decided(requirements, votes)
+
+
+@given(needs, ballots)
+def test_what_is_said_twice_is_said_once(requirements: list[Requirement], votes: list[CountedVote]) -> None:
+    assert decided(requirements, [*votes, *votes]) is decided(requirements, votes)
 
 
 @given(needs, ballots, identities, st.booleans())
@@ -113,8 +139,10 @@ def test_another_no_never_approves(requirements: list[Requirement], votes: list[
 def test_another_yes_takes_no_approval_back(
     requirements: list[Requirement], votes: list[CountedVote], identity: int
 ) -> None:
-    before, after = decided(requirements, votes), decided(requirements, [*votes, yes(identity)])
-    assert after is before or (before, after) == (Outcome.WAITING, Outcome.APPROVED)
+    before = decided(requirements, votes)
+    for vote in (yes(identity), *(instead(identity, of) for of in range(1, 7))):
+        after = decided(requirements, [*votes, vote])
+        assert after is before or (before, after) == (Outcome.WAITING, Outcome.APPROVED)
 
 
 @given(needs, ballots)
@@ -122,11 +150,17 @@ def test_whoever_approved_was_asked_and_there_are_enough_of_them(
     requirements: list[Requirement], votes: list[CountedVote]
 ) -> None:
     if decided(requirements, votes) is Outcome.APPROVED:
-        agreed = {vote.identity for vote in votes if vote.approves and vote.digest == DIGEST} - {MIRA}
+        counting = [
+            vote for vote in votes
+            if vote.approves and vote.digest == DIGEST and MIRA not in (vote.identity, vote.authority)
+        ]  # fmt: skip
+        wanted = sum(requirement.count for requirement in requirements)
         assert requirements
-        assert len(agreed) >= sum(requirement.count for requirement in requirements)
+        assert len({vote.identity for vote in counting}) >= wanted  # so many humans
+        assert len({vote.authority for vote in counting}) >= wanted  # in so many places
         for requirement in requirements:
-            assert len(agreed & {person.identity for person in requirement.people}) >= requirement.count
+            asked = {person.identity for person in requirement.people}
+            assert len({vote.identity for vote in counting if vote.authority in asked}) >= requirement.count
 
 
 @given(needs, ballots, identities)
