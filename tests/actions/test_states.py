@@ -19,10 +19,12 @@ from actions.states import (
     EXECUTION_MOVES,
     GRANT_MOVES,
     HOLDS_TARGET,
+    PROPOSAL_MOVES,
     REQUEST_MOVES,
     ExecutionState,
     GrantState,
     Move,
+    ProposalState,
     RequestState,
 )
 from audit import queries
@@ -43,6 +45,13 @@ TABLES = [
     pytest.param(REQUEST_MOVES, set(RequestState), REQUEST_BEGINS, REQUEST_ENDED, id="request"),
     pytest.param(EXECUTION_MOVES, set(ExecutionState), {ExecutionState.QUEUED}, set(ENDED), id="execution"),
     pytest.param(GRANT_MOVES, set(GrantState), {GrantState.ACTIVE}, {GrantState.ENDED}, id="grant"),
+    pytest.param(
+        PROPOSAL_MOVES,
+        set(ProposalState),
+        {ProposalState.OPEN},
+        set(ProposalState) - {ProposalState.OPEN},
+        id="proposal",
+    ),
 ]
 Moves = Mapping[tuple[str, str], Move]
 

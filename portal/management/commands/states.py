@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from actions.states import EXECUTION_MOVES, GRANT_MOVES, REQUEST_MOVES, Move
+from actions.states import EXECUTION_MOVES, GRANT_MOVES, PROPOSAL_MOVES, REQUEST_MOVES, Move
 
 
 def diagram(moves: Mapping[tuple[str, str], Move]) -> str:
@@ -19,5 +19,10 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:
-        tables = {"Request": REQUEST_MOVES, "Execution": EXECUTION_MOVES, "Grant": GRANT_MOVES}
+        tables = {
+            "Request": REQUEST_MOVES,
+            "Execution": EXECUTION_MOVES,
+            "Grant": GRANT_MOVES,
+            "Proposal": PROPOSAL_MOVES,
+        }
         self.stdout.write("\n\n".join(f"### {name}\n\n{diagram(moves)}" for name, moves in tables.items()))
