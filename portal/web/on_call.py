@@ -29,7 +29,7 @@ MOST_INCIDENTS = 20
 
 @dataclass(frozen=True)
 class Line:
-    """One shift; `away` when whoever has it is out of office now."""
+    """One shift; `away` when whoever has it is out of office now, and still will be when it begins."""
 
     shift: Shift
     away: Absence | None
@@ -125,7 +125,8 @@ def _crews(person: Person, teams: Sequence[Team], now: datetime) -> list[Crew]:
     people = on_call.belonging([team for team in teams if team.pk in planned])
     lines: dict[int, list[Line]] = {team.pk: [] for team in teams}
     for shift in shifts:
-        lines[shift.team_id].append(Line(shift, away.get(shift.person_id)))
+        absence = away.get(shift.person_id)
+        lines[shift.team_id].append(Line(shift, absence if absence and absence.ends_at > shift.starts_at else None))
     return [
         Crew(
             team,
