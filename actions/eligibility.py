@@ -24,12 +24,17 @@ from inventory.models import Person, Service, Team
 OWN = "own_service"
 
 
-def people_for(named: Iterable[str], service: Service, at: datetime) -> dict[str, tuple[Approver, ...]]:
-    """Everybody who is meant by each name, one account per human: who is on call first, who is away last, then by name."""
+def people_for(
+    named: Iterable[str], service: Service, at: datetime, shift: Iterable[Person]
+) -> dict[str, tuple[Approver, ...]]:
+    """Everybody who is meant by each name, one account per human: who is on call first, who is away last, then by name.
+
+    `shift` is who is on call for the service's team at that time.
+    """
     members = {of: _members(of, service, at) for of in named}
     everybody = {person.pk for people in members.values() for person in people}
     away = absences.away_at(at, everybody)
-    called = {person.identity for person in on_call.on_call_now(service.team, at)} if service.team else set()
+    called = {person.identity for person in shift}
     return {of: _approvers(people, away, called) for of, people in members.items()}
 
 
