@@ -119,9 +119,9 @@ def _check(told: Report, title: str, now: datetime) -> None:
         raise Unfit("title", f"From 1 to {LONGEST_TITLE} characters.")
     if told.url:
         try:
-            URLValidator(schemes=["https", "http"])(told.url)
+            URLValidator(schemes=["https"])(told.url)
         except ValidationError as wrong:
-            raise Unfit("url", "An address that begins with https:// or http://, or none.") from wrong
+            raise Unfit("url", "An address that begins with https://, or none.") from wrong
     if len(told.url) > LONGEST_URL:
         raise Unfit("url", f"At most {LONGEST_URL} characters.")
     if told.opened_at is not None and told.opened_at > now:

@@ -156,7 +156,7 @@ def test_who_keeps_no_incidents_is_refused_loudly(people: People, script: Caller
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"url": "javascript:alert(1)"}, "url"), ({"services": ["unheard-of"]}, "services"), ({"title": "\n \t"}, "title"),
+        ({"url": "javascript:alert(1)"}, "url"), ({"url": "http://pager.example.com"}, "url"), ({"services": ["unheard-of"]}, "services"), ({"title": "\n \t"}, "title"),
         ({"opened_at": "2099-01-01T00:00:00Z"}, "opened_at"), ({"services": []}, "services"),
     ],
 )  # fmt: skip
