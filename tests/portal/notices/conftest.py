@@ -84,8 +84,13 @@ def happens(request: Request, verb: str, *, by: Person | None = None, times: int
 def told() -> list[Notice]:
     """Everything there is to tell, told. Transactions of others on the same server may hold it up."""
     last = EventRow.objects.order_by("-id").values_list("id", flat=True).first() or 0
-    eventually(lambda: follow() or Follower.objects.get().event_id >= last)
+    eventually(lambda: _followed_to(last))
     return list(Notice.objects.order_by("pk"))
+
+
+def _followed_to(event_id: int) -> bool:
+    follow()
+    return Follower.objects.get().event_id >= event_id
 
 
 def everything_sent() -> None:

@@ -16,7 +16,9 @@ from typing import Any
 
 
 class MailServer(socketserver.ThreadingTCPServer):
-    """Takes mail; `refusing` is what it answers to a recipient instead, and `dying` drops the line after that many messages."""
+    """Takes mail; `refusing` is what it answers to a recipient instead. While `going` is clear, it
+    says nothing to whoever has `asked` it to take one.
+    """
 
     daemon_threads = allow_reuse_address = True
 
@@ -24,6 +26,8 @@ class MailServer(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Smtp)
         self.messages: list[EmailMessage] = []
         self.refusing = ""
+        self.going, self.asked = threading.Event(), threading.Event()
+        self.going.set()
 
     @property
     def port(self) -> int:
@@ -42,6 +46,10 @@ class _Smtp(socketserver.StreamRequestHandler):
             if word == "RCPT" and self.server.refusing:
                 self._say(self.server.refusing)
             elif word == "DATA":
+                self.server.asked.set()
+                if not self.server.going.wait(0):
+                    self.server.going.wait(60)
+                    return None
                 self._say("354 go on")
                 body = b"".join(iter(self._data, b".\r\n"))
                 self.server.messages.append(message_from_bytes(body, policy=policy.default))

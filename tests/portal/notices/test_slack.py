@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from slack_sdk.signature import SignatureVerifier
 
@@ -44,18 +43,18 @@ def body_of(said: object) -> bytes:
     return urlencode({"payload": json.dumps(said)}).encode()
 
 
-def posts(outside: Outside, body: bytes, *, at: float | None = None, secret: str = "", **headers: str) -> HttpResponse:
+def posts(
+    outside: Outside, body: bytes, *, at: float | None = None, secret: str = "", headers: dict[str, str] | None = None
+) -> Any:
     stamp = str(int(at if at is not None else time.time()))
     signed = SignatureVerifier(secret or outside.secret).generate_signature(timestamp=stamp, body=body)
-    sent = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signed, **headers}
+    sent = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": signed, **(headers or {})}
     return Client(enforce_csrf_checks=True).post(
         CALLS, body, content_type="application/x-www-form-urlencoded", headers=sent
     )
 
 
-def clicks(
-    outside: Outside, request: Request, person: Person, action: str = "approve", digest: str = ""
-) -> HttpResponse:
+def clicks(outside: Outside, request: Request, person: Person, action: str = "approve", digest: str = "") -> Any:
     return posts(outside, body_of(payload(request, f"U-{person.username}", action, digest)))
 
 
@@ -102,7 +101,8 @@ def test_a_no_asks_for_its_reason_first(outside: Outside, linked: People, waits:
 def test_a_click_that_comes_twice_counts_once_and_is_on_record(
     outside: Outside, linked: People, waits: Request
 ) -> None:
-    Round.objects.filter(request=waits).update(requirements=[{**need, "count": 2} for need in waits.round.requirements])
+    asked = Round.objects.get(request=waits)
+    Round.objects.filter(pk=asked.pk).update(requirements=[{**need, "count": 2} for need in asked.requirements])
     body, now = body_of(payload(waits, "U-jonas")), time.time()
     assert [posts(outside, body, at=now).status_code for _ in range(2)] == [200, 200]
     assert Vote.objects.count() == 1
@@ -126,7 +126,7 @@ def test_what_slack_did_not_sign_a_moment_ago_is_not_read(outside: Outside, link
     for age in (301, -301, 10**9):
         assert posts(outside, body, at=time.time() - age).status_code == 401, age
     for headers in NOT_SIGNED:
-        assert posts(outside, body, **headers).status_code == 401, headers
+        assert posts(outside, body, headers=headers).status_code == 401, headers
     assert not Vote.objects.exists()
 
 
