@@ -36,7 +36,7 @@ from .terms import Terms
 
 
 @dataclass(frozen=True)
-class Standing:
+class Relation:
     """What a person is to a service: the same for all its workloads and actions, so it is looked up once for many rulings."""
 
     actor: ActorFacts
@@ -44,11 +44,11 @@ class Standing:
     incident: Incident | None = None
 
 
-def standing_of(person: Person, service: Service, now: datetime) -> Standing:
+def relation_of(person: Person, service: Service, now: datetime) -> Relation:
     owner = inventory.is_owner(person, service)
     shift = on_call.on_call_now(service.team, now) if service.team else []
     groups = list(person.groups.values_list("name", "team__slug"))
-    return Standing(
+    return Relation(
         actor=ActorFacts(
             name=person.name,
             is_owner=owner,
@@ -71,11 +71,11 @@ def rule(
     now: datetime,
     plan: Plan | None = None,
     undo_of: Request | None = None,
-    standing: Standing | None = None,
+    relation: Relation | None = None,
     terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Ruling:
     """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
-    facts = facts_of(action, row, person, now, plan, undo_of, standing, terms)
+    facts = facts_of(action, row, person, now, plan, undo_of, relation, terms)
     return decide(facts, plan, current_policy(), terms)
 
 
@@ -105,12 +105,12 @@ def facts_of(
     now: datetime,
     plan: Plan | None,
     undo_of: Request | None = None,
-    standing: Standing | None = None,
+    relation: Relation | None = None,
     terms: Terms = Terms(),  # noqa: B008  # frozen
     again: Request | None = None,
 ) -> tuple[Facts, ...]:
     """What the policy sees of the whole, and then of each part of a chain. `again`: the request that is asked about once more."""
-    whole = _facts(action, row, person, now, plan, undo_of, standing, terms, again)
+    whole = _facts(action, row, person, now, plan, undo_of, relation, terms, again)
     parts = plan.parts if plan is not None else ()
     alone = (_facts(action_named(p.action), row_at(p.target), person, now, p, None, None, terms, again) for p in parts)
     return (whole, *(replace(each, context=whole.context) for each in alone))
@@ -128,14 +128,14 @@ def _facts(
     now: datetime,
     plan: Plan | None,
     undo_of: Request | None,
-    standing: Standing | None,
+    relation: Relation | None,
     terms: Terms,
     again: Request | None,
 ) -> Facts:
     service, environment = service_of(row), environment_of(row)
     team = service.team
     runs_at = max(now, terms.not_before or now)
-    stands = standing or standing_of(person, service, runs_at)
+    related = relation or relation_of(person, service, runs_at)
     history = HistoryFacts()
     if plan is not None:
         history = history_of(
@@ -143,7 +143,7 @@ def _facts(
             of=again,
         )  # fmt: skip
     return Facts(
-        actor=stands.actor,
+        actor=related.actor,
         action=ActionFacts(action.id, int(action.risk)),
         target=TargetFacts(
             kind=action.target.value,
@@ -155,16 +155,18 @@ def _facts(
         ),
         environment=EnvironmentFacts(environment.slug, environment.criticality),
         plan=_numbers(plan, row),
-        context=_context(undo_of, plan, person, again.created_at if again else now, _told(service, terms, now, stands)),
+        context=_context(
+            undo_of, plan, person, again.created_at if again else now, _told(service, terms, now, related)
+        ),
         now=runs_at,
         requester_identity=person.identity,
-        people=stands.people,
+        people=related.people,
         history=history,
     )
 
 
-def _told(service: Service, terms: Terms, now: datetime, stands: Standing) -> dict[str, Any]:
-    incident = incident_of(service, terms, now) if terms.ticket else stands.incident
+def _told(service: Service, terms: Terms, now: datetime, relation: Relation) -> dict[str, Any]:
+    incident = incident_of(service, terms, now) if terms.ticket else relation.incident
     return {
         "ticket": terms.ticket,
         "open_incident": incident is not None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actions.registry import AnyAction, all_actions
-from actions.ruling import Standing, rule, standing_of
+from actions.ruling import Relation, rule, relation_of
 from actions.targets import Row, environment_of, kind_of, object_kind, service_of
 from approvals.rulings import Effect, Ruling
 from inventory.models import Environment, Person, Secret, Workload
@@ -76,18 +76,18 @@ def places_of(person: Person, workloads: Sequence[Workload], now: datetime) -> t
     """All workloads are of one service. In the order of the environments."""
     if not workloads:
         return ()
-    standing = standing_of(person, workloads[0].service, now)
+    relation = relation_of(person, workloads[0].service, now)
     grouped: dict[Environment, list[tuple[Workload, Acts]]] = {}
     for workload in workloads:
-        acts = Acts(act_of(action, workload, person, now, standing) for action in fitting(workload))
+        acts = Acts(act_of(action, workload, person, now, relation) for action in fitting(workload))
         grouped.setdefault(workload.environment, []).append((workload, acts))
     return tuple(Place(environment, tuple(found)) for environment, found in grouped.items())
 
 
-def acts_on(person: Person, row: Row, now: datetime, standing: Standing | None = None) -> Acts:
+def acts_on(person: Person, row: Row, now: datetime, relation: Relation | None = None) -> Acts:
     """What can be done to one target."""
-    stands = standing or standing_of(person, service_of(row), now)
-    return Acts(act_of(action, row, person, now, stands) for action in fitting(row))
+    related = relation or relation_of(person, service_of(row), now)
+    return Acts(act_of(action, row, person, now, related) for action in fitting(row))
 
 
 def fitting(row: Row) -> list[AnyAction]:
@@ -104,7 +104,7 @@ def _makes_sense(action: AnyAction, row: Row) -> bool:
     return bool(getattr(row, column)) is value
 
 
-def act_of(action: AnyAction, row: Row, person: Person, now: datetime, standing: Standing) -> Act:
+def act_of(action: AnyAction, row: Row, person: Person, now: datetime, relation: Relation) -> Act:
     href = address_of(action.id, row)
     system = row.vault if isinstance(row, Secret) else row.cluster
     what = f"{'Vault' if isinstance(row, Secret) else 'Cluster'} {system.name}"
@@ -113,7 +113,7 @@ def act_of(action: AnyAction, row: Row, person: Person, now: datetime, standing:
         return Act(action, row, href, "unknown", "Cannot plan now", why, ())
     if system.read_only:
         return Act(action, row, href, "denied", "Read only", f"{what} is connected for reading only.", ())
-    ruling = rule(action, row, person, now, standing=standing)
+    ruling = rule(action, row, person, now, relation=relation)
     return Act(action, row, href, STATES[ruling.effect], answer_of(ruling), ruling.why, ruling.deciding_rules)
 
 

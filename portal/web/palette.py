@@ -20,7 +20,7 @@ from actions import queries as actions
 from actions.models import Request
 from actions.plans import TargetKind
 from actions.registry import AnyAction, all_actions, title_of
-from actions.ruling import Standing, standing_of
+from actions.ruling import Relation, relation_of
 from actions.targets import name_of, service_of
 from inventory import queries as inventory
 from inventory.models import Person, Service, Workload
@@ -99,13 +99,13 @@ def _acts(person: Person, asked: Asked, services: Sequence[Service]) -> list[Act
     by_pk = {service.pk: service for service in services}
     workloads = inventory.live_workloads(services)
     workloads.sort(key=lambda each: (list(by_pk).index(each.service_id), -each.environment.criticality))
-    standings: dict[int, Standing] = {}
+    relations: dict[int, Relation] = {}
     now = timezone.now()
     acts: list[Act] = []
     for workload, action in _pairs(workloads, asked.actions):
         service = workload.service = by_pk[workload.service_id]
-        standing = standings.setdefault(service.pk, standings.get(service.pk) or standing_of(person, service, now))
-        acts.append(act_of(action, workload, person, now, standing))
+        relation = relations.setdefault(service.pk, relations.get(service.pk) or relation_of(person, service, now))
+        acts.append(act_of(action, workload, person, now, relation))
     return [*acts, *_acts_on_nodes(person, asked, now)][:MOST_ACTS]
 
 
@@ -118,9 +118,9 @@ def _acts_on_nodes(person: Person, asked: Asked, now: datetime) -> list[Act]:
     for word in asked.words:
         nodes = nodes.filter(name__icontains=word)
     found = list(nodes.order_by("cluster__name", "name")[:MOST_NODES])
-    standings = {each.pk: standing_of(person, each, now) for each in {service_of(node) for node in found}}
+    relations = {each.pk: relation_of(person, each, now) for each in {service_of(node) for node in found}}
     return [
-        act_of(action, node, person, now, standings[service_of(node).pk])
+        act_of(action, node, person, now, relations[service_of(node).pk])
         for node in found
         for action in fitting(node)
         if action in meant

@@ -45,7 +45,7 @@ class Scene:
         self.asked = make_request(workload, people, 1)
         self.other = make_request(workload, people, 2)
         Request.objects.filter(pk=self.other.pk).update(digest="e" * 64)
-        Round.objects.filter(pk=self.other.round_id).update(digest="e" * 64)
+        Round.objects.filter(request=self.other).update(digest="e" * 64)
         self.other.refresh_from_db()
         self.broken = make_request(workload, people, 3)
         now = timezone.now()

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from actions.errors import NotFound
-from actions.ruling import standing_of
+from actions.ruling import relation_of
 from inventory import queries
 from inventory.models import Cluster, Environment, Workload
 from inventory.series import series_of, window_of
@@ -120,8 +120,8 @@ class Offers(Endpoint):
     def get(self, request: Request, workload: int) -> Response:
         """What can be done to this workload, each with what the policy will answer: what the buttons on its page say."""
         row, now = _workload(self, workload), timezone.now()
-        standing = standing_of(self.person, row.service, now)
-        offers = [act_of(action, row, self.person, now, standing) for action in fitting(row)]
+        relation = relation_of(self.person, row.service, now)
+        offers = [act_of(action, row, self.person, now, relation) for action in fitting(row)]
         return Response(OfferSerializer(offers, many=True).data)
 
 
