@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, duty, grants, insights, inventory, logs, nodes, requests
+from .views import account, actions, audit, duty, grants, insights, inventory, logs, nodes, notices, requests
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -68,6 +68,8 @@ urlpatterns = [
     path("incidents/<name:reference>/close", duty.IncidentEnd.as_view()),
     path("absences", duty.Absences.as_view()),
     path("absences/<int:pk>", duty.AbsenceDetail.as_view()),
+    path("notices", notices.Notices.as_view()),
+    path("notices/read", notices.NoticesRead.as_view()),
     path("insights/gates", insights.Gates.as_view()),
     path("audit/events", audit.Events.as_view()),
     path("audit/events.csv", audit.CsvExport.as_view()),

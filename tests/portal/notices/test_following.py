@@ -66,6 +66,14 @@ def test_two_who_follow_tell_everything_once(followed: People, waits: Request) -
     assert Delivery.objects.count() == 0  # no way out is set up
 
 
+def test_whoever_comes_while_another_reads_goes_away(followed: People, waits: Request) -> None:
+    happens(waits, "execution.needs_human")
+    with transaction.atomic():
+        Follower.objects.select_for_update().get()
+        together(follow)
+        assert not Notice.objects.exists()
+
+
 def test_whoever_dies_with_events_in_hand_leaves_them_to_the_next(followed: People, waits: Request) -> None:
     happens(waits, "execution.needs_human")
     with pytest.raises(ZeroDivisionError), transaction.atomic():

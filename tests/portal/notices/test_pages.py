@@ -5,6 +5,7 @@ from django.test import Client
 from actions.models import Request
 from audit.events import VERBS
 from audit.models import EventRow
+from portal.api.tokens import issue
 from portal.notices import channels
 from portal.notices.models import Channel, Delivery, Kind, Notice, Webhook
 from portal.notices.telling import TELLERS
@@ -108,3 +109,18 @@ def test_what_did_not_arrive_is_in_sight_and_can_be_sent_again(
     everything_sent()
     assert [str(mail["To"]) for mail in outside.mail.messages] == ["mira@example.com"]
     assert "gave up" not in seen(mira)
+
+
+def test_a_program_reads_its_persons_notices_and_no_others(followed: People, waits: Request) -> None:
+    happens(waits, "execution.failed", times=3)
+    happens(waits, "request.submitted", by=followed.mira)
+    newest = told()[-1]
+    _, token = issue(actor=followed.mira, name="a script", scopes=["read", "request"], days=1)
+    call = Client(headers={"Authorization": f"Bearer {token}"})
+    page = call.get("/api/notices?limit=2").json()
+    assert [item["kind"] for item in page["items"]] == [Kind.ENDED, Kind.ENDED]
+    assert page["items"][0]["url"] == f"http://127.0.0.1/requests/{waits.pk}"
+    assert len(call.get(f"/api/notices?cursor={page['next']}").json()["items"]) == 1
+    body = {"up_to": newest.pk}
+    assert call.post("/api/notices/read", body, content_type="application/json").json() == {"read": 3}
+    assert Notice.objects.filter(read_at=None).count() == 2  # those of Jonas and Ines
