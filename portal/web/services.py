@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from actions import queries as actions
+from inventory import incidents, on_call
 from inventory import queries as inventory
 from inventory.models import Environment, Person, Secret, Service, Workload
 from inventory.queries import SystemState
@@ -126,6 +127,8 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "suspended": suspended_among([each for each in workloads if each.environment == chosen]),
         "changes": changes,
         "secrets": [_age(secret, now, _acts(person, secret, found, now)) for secret in inventory.secrets_of(found)],
+        "on_call": [each.name for each in on_call.on_call_now(found.team, now)],
+        "incident": incidents.open_incident(found, now),
         "approvers": [each.name for each in inventory.approvers_of(found.team)],
         "called_by": _names(found.called_by.filter(pk__in=visible)),
         "calls": _names(found.calls.filter(pk__in=visible)),

@@ -6,10 +6,11 @@ from django.utils import timezone
 
 from approvals import absences
 from approvals.models import Absence
-from inventory import on_call
+from inventory import incidents, on_call
+from inventory.incidents import Report
 from inventory.models import Person, Shift, Team
 from tests.characters import People
-from tests.portal.web.conftest import SignedIn
+from tests.portal.web.conftest import SignedIn, Town
 
 HOUR = timedelta(hours=1)
 
@@ -91,3 +92,14 @@ def test_who_is_not_offered_cannot_stand_in(people: People, signed_in: SignedIn)
         answer = signed_in(people.mira).post("/profile/absence", {**body, "stand_in": name})
         assert (answer.status_code, "Choose somebody from the list." in answer.content.decode()) == (422, True)
     assert not Absence.objects.exists()
+
+
+def test_a_service_says_who_is_on_call_and_what_is_open(people: People, signed_in: SignedIn, town: Town) -> None:
+    town.service("checkout")
+    signed_in(people.kofi).post("/on-call/payments/shifts", shift(people.ines))
+    told = Report("INC-7", "Checkout <b>answers</b> 502", ("checkout",), "https://pager.example.com/INC-7")
+    incidents.report(actor=people.kofi, told=told, now=timezone.now())
+    page = signed_in(people.mira).get("/services/checkout").content.decode()
+    assert "On call: Ines" in page and "Checkout &lt;b&gt;answers" in page and "https://pager.example.com/INC-7" in page
+    incidents.close(actor=people.kofi, reference="INC-7", now=timezone.now())
+    assert "INC-7" not in signed_in(people.mira).get("/services/checkout").content.decode()
