@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce, Least
+from django.db.models.functions import Coalesce, Least, Now
 from django.utils import timezone
 
 from approvals import absences
@@ -99,8 +99,15 @@ def running_now(person: Person, limit: int = 20) -> QuerySet[Request]:
     return (
         requests_visible_to(person)
         .filter(execution__state__in=[*ACTIVE, ExecutionState.QUEUED])
+        .exclude(execution__state=ExecutionState.QUEUED, execution__queued_at__gt=Now())
         .order_by(F("execution__started_at").desc(nulls_last=True), "-id")[:limit]
     )
+
+
+def runs_later(person: Person, limit: int = 10) -> QuerySet[Request]:
+    """Agreed for a time that lies ahead, the next first."""
+    waiting = Q(execution__state=ExecutionState.QUEUED, execution__run_after__gt=Now(), execution__queued_at__gt=Now())
+    return requests_visible_to(person).filter(waiting).order_by("execution__run_after", "pk")[:limit]
 
 
 def changes_of(service: Service, limit: int = 20) -> QuerySet[Request]:

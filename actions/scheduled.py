@@ -15,10 +15,10 @@ from audit import writer
 from audit.events import Event
 from inventory.models import Person
 
-from . import bell, confirmation, lifecycle, recording
+from . import bell, confirmation, journal, lifecycle, recording
 from .admission import stored_plan, terms_of
 from .errors import TooLate
-from .models import Execution, Request
+from .models import Execution, JournalEntry, Request
 from .services import actor_of
 from .states import ExecutionState, RequestState
 
@@ -28,11 +28,10 @@ NO_LONGER = "It does not wait for its time any more: it was started, stopped, or
 def runs_at(request: Request, now: datetime) -> datetime | None:
     """When it is to run, while that lies ahead; also of what nobody has agreed to yet."""
     at = terms_of(request).not_before
+    if at is None or at <= now or request.state not in (RequestState.AWAITING_APPROVAL, RequestState.APPROVED):
+        return None
     run: Execution | None = getattr(request, "execution", None)
-    still = request.state == RequestState.AWAITING_APPROVAL or (
-        request.state == RequestState.APPROVED and run is not None and run.state == ExecutionState.QUEUED
-    )
-    return at if at is not None and at > now and still else None
+    return at if run is None or run.state == ExecutionState.QUEUED else None
 
 
 def may_start_now(person: Person, request: Request) -> bool:
@@ -75,10 +74,18 @@ def start_now(*, actor: Person, request: Request) -> Execution:
         run.stamp = now.isoformat(timespec="seconds")
         run.save(update_fields=["run_after", "queued_at", "stamp"])
         Request.objects.filter(pk=request.pk).update(activated_at=now)
-        was = terms.not_before.astimezone(UTC).isoformat(timespec="minutes")
+        was = f"{terms.not_before.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+        journal.observe(
+            run,
+            JournalEntry.Phase.NOTE,
+            f"{actor.name} runs it now",
+            JournalEntry.Status.DONE,
+            f"It was for {was}.",
+            {},
+        )
         writer.record(Event(
             "execution.brought_forward", actor_of(actor), f"now instead of {was}", lifecycle.about(run),
-            {"not_before": was, "stamp": run.stamp},
+            {"not_before": terms.not_before.isoformat(), "stamp": run.stamp},
         ))  # fmt: skip
         transaction.on_commit(lambda: bell.ring(run.pk))
         transaction.on_commit(lambda: bell.announce(request.pk))

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from actions import scheduled
+from actions.models import Request
 from actions.states import ExecutionState, RequestState
 from portal.web import looking, words
 
@@ -150,6 +152,12 @@ def roughly(seconds: float | timedelta) -> str:
 def moment(at: datetime) -> str:
     """14:26, or Mon 14:26, or a date."""
     return words.moment(at)
+
+
+@register.filter
+def runs_at(request: Request) -> datetime | None:
+    """When it is to run, while that lies ahead."""
+    return scheduled.runs_at(request, timezone.now())
 
 
 @register.filter

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
+from django.utils import timezone
+
 from actions import queries as actions
+from actions import scheduled
 from actions.models import Execution, Request
 from actions.registry import all_actions
 from actions.states import ENDED, ExecutionState, RequestState
@@ -81,6 +84,9 @@ def _offered() -> frozenset[str]:
 
 
 def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> str:
+    at = scheduled.runs_at(request, timezone.now())
+    if at is not None and run is not None:
+        return f"Agreed to, runs {words.moment(at)}"
     if run is not None and request.state == RequestState.APPROVED:
         return _run_outcome(run)
     no = next((vote for vote in votes if vote.decision == Vote.Decision.REJECT), None)

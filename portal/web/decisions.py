@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from actions import services, voting
+from actions import scheduled, services, voting
 from actions.errors import TooLate
 from actions.handover import has_credential
 from actions.models import Execution, Request
@@ -39,6 +39,7 @@ class Deck:
     may_cancel: bool = False
     may_resolve: bool = False
     may_start: bool = False
+    may_start_now: bool = False
     may_supply: bool = False
     gives_credential: bool = False
     may_end: bool = False
@@ -53,7 +54,9 @@ class Deck:
     @property
     def version(self) -> str:
         """Changes when what can be done changes, so that a swap never takes a half-written note away."""
-        can = (self.may_vote, self.may_withdraw, self.may_cancel, self.may_resolve, self.may_start, self.may_supply)
+        can = (
+            self.may_vote, self.may_withdraw, self.may_cancel, self.may_resolve, self.may_start, self.may_start_now, self.may_supply,
+        )  # fmt: skip
         return f"{self.state}-{''.join(f'{each:d}' for each in can)}{bool(self.undo):d}"
 
 
@@ -87,6 +90,10 @@ def _asked(person: Person, request: Request, asked: Round, mine: bool) -> Deck:
     place = voting.place_of(person, request, timezone.now())
     others = place.left
     until = f"Without an answer it expires {_at(asked.expires_at)}."
+    if (at := scheduled.runs_at(request, timezone.now())) is not None:
+        until = f"It is for {moment(at)}. {until}"
+    elif request.not_before is not None:
+        until = f"Its time is over, so it runs as soon as it is agreed. {until}"
     state = str(request.state)
     if mine:
         can = f"{people(others)} can." if others else "Nobody else was asked."
@@ -115,6 +122,8 @@ def _running(person: Person, request: Request, run: Execution, plan: Plan, mine:
     headline = f"{E(state).label}: {sentence}" if sentence else E(state).label
     if run.waits_for and state == E.QUEUED:
         return _waits(person, request, run, mine)
+    if state == E.QUEUED and (at := scheduled.runs_at(request, timezone.now())) is not None:
+        return _later(person, request, at, mine, owner)
     if state == E.QUEUED:
         return Deck(headline, "" if sentence else "A worker takes it within seconds.", state,
                     may_withdraw=mine, may_cancel=owner and not mine, cancelling="Cancel the run",
@@ -149,6 +158,18 @@ def _waits(person: Person, request: Request, run: Execution, mine: bool) -> Deck
         )
     return Deck(headline, run.cause or "Nothing has changed yet.", state, may_withdraw=mine, may_start=may and starts,
                 may_supply=may and not starts)  # fmt: skip
+
+
+def _later(person: Person, request: Request, at: datetime, mine: bool, owner: bool) -> Deck:
+    """It was agreed for a time that lies ahead."""
+    may, sooner = scheduled.may_start_now(person, request), ""
+    if not may and request.round is not None:
+        sooner = " Whoever agreed can run it before."
+    return Deck(
+        f"Runs {moment(at)}", f"It is looked at again then; if it changed, nothing happens.{sooner}", str(E.QUEUED),
+        may_withdraw=mine, may_cancel=owner and not mine, may_start_now=may, cancelling="Cancel the run",
+        consequences=("Nothing has changed yet, and nothing will.",),
+    )  # fmt: skip
 
 
 def _reason_back(request: Request) -> tuple[str, ...]:

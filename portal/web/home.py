@@ -68,6 +68,7 @@ class Now:
     at_least: bool
     running: tuple[Running, ...]
     ended_today: int
+    later: tuple[Request, ...] = ()
     to_start: tuple[Request, ...] = ()
     access: tuple[Row, ...] = ()
     """What holds for the person for a while, the next to end first."""
@@ -134,6 +135,7 @@ def now_of(person: Person, queue: Queue) -> Now:
         at_least=all_to_decide >= COUNTED,
         running=tuple(running_of(request, usual.get(request.pk), now) for request in running),
         ended_today=actions.ended_today(person),
+        later=tuple(actions.runs_later(person)),
         to_start=tuple(granted.to_start(person)),
         access=rows_of(granted.open_grants(person, mine=True, limit=MOST_NEEDS), person, now),
     )

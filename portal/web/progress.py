@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
+
+from actions import scheduled
 from actions.models import Execution, JournalEntry, Request
 from actions.queries import Estimate
 from actions.states import ACTIVE, ExecutionState, RequestState
 from actions.suspensions import DECLARED
 from approvals.models import Round, Vote
 
-from .words import clock, people, span
+from .words import clock, moment, people, span
 
 R, E = RequestState, ExecutionState
 Status, Phase = JournalEntry.Status, JournalEntry.Phase
@@ -50,7 +53,7 @@ def steps_of(request: Request, journal: Sequence[JournalEntry], estimate: Estima
         return plan, approve, Step("Apply"), Step("Verify"), Step("Done")
     if request.state in (R.STALE, R.WITHDRAWN) or run is None:
         return plan, approve, _stopped(request), Step("Verify"), Step("Done")
-    return plan, approve, _apply(run), _verify(run, journal), _done(run, journal, estimate)
+    return plan, approve, _apply(request, run), _verify(run, journal), _done(run, journal, estimate)
 
 
 def _approve(request: Request) -> Step:
@@ -77,7 +80,7 @@ def _stopped(request: Request) -> Step:
     return Step(R(request.state).label, str(request.state), at, notes.get(R(request.state), ""), current=True)
 
 
-def _apply(run: Execution) -> Step:
+def _apply(request: Request, run: Execution) -> Step:
     state = str(run.state)
     started = clock(run.started_at) if run.started_at else ""
     if run.applied_at is not None:
@@ -85,6 +88,8 @@ def _apply(run: Execution) -> Step:
     if state == E.QUEUED and run.waits_for:
         what = {"start": "waits to be started", "value": "waits for the value"}
         return Step("Apply", state, "", what[run.waits_for], current=True)
+    if state == E.QUEUED and (at := scheduled.runs_at(request, timezone.now())) is not None:
+        return Step("Apply", state, "", f"runs {moment(at)}", current=True)
     if state == E.QUEUED:
         return Step("Apply", state, "", "waits for its turn" if run.cause else "in line for a worker", current=True)
     if state in (E.RUNNING, E.WAITING):
@@ -150,7 +155,9 @@ def diary(request: Request, votes: Sequence[Vote], journal: Sequence[JournalEntr
     lines = [(entry.started_at, 2, _entry(request, entry)) for entry in journal]
     lines += [(vote.at, 1, _vote(request, vote)) for vote in votes]
     lines += list(_ends(request))
-    if request.activated_at is not None:
+    if (
+        request.activated_at is not None and request.not_before is None
+    ):  # of what was brought forward the journal says by whom
         started = Line(
             clock(request.activated_at),
             "succeeded",

@@ -16,11 +16,13 @@ from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from approvals.policy import OVERRIDE
+from approvals.rulings import ruling_from
 from audit import queries as audit
 from inventory.models import Person
 
 from . import causes, decisions, plans, progress
 from .glass import Broken, broken_of
+from .verdict import Verdict, verdict_of
 from .words import short_digest
 
 OVER = (
@@ -90,6 +92,11 @@ class RequestPage:
     def overridden(self) -> list[dict[str, Any]]:
         """The denials that are set aside because somebody who may agrees to it."""
         return [each for each in self.request.ruling.get("answers", ()) if each.get("set_aside") == OVERRIDE]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the rules said when it was asked for."""
+        return verdict_of(ruling_from(self.request.ruling)) if self.request.ruling.get("answers") else None
 
     @property
     def was_agreed(self) -> bool:

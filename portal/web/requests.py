@@ -13,11 +13,12 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from actions import debts, granted, grants, queries, services
+from actions import debts, granted, grants, queries, scheduled, services
 from actions.errors import BadParams, Refused, VoteDoesNotCount
 from actions.models import Request
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
@@ -30,6 +31,7 @@ from .changes import Entry, entry_of, request_votes
 from .door import signed_in
 from .looking import seconds_since
 from .request_page import page_of, title_for
+from .words import moment
 
 MOST_EVENTS = 500
 PAGE = 50
@@ -141,9 +143,9 @@ def _back(text: str) -> str:
 
 
 def _said_of_vote(found: Request, outcome: str) -> str:
-    what = found.summary
+    what, at = found.summary, scheduled.runs_at(found, timezone.now())
     return {
-        "approved": f"You approved: {what}. It runs now.",
+        "approved": f"You approved: {what}. It runs {moment(at) if at else 'now'}.",
         "rejected": f"You rejected: {what}. {found.requester.name} sees your note.",
     }.get(outcome, f"You approved: {what}. It waits for others.")
 
@@ -204,6 +206,16 @@ def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse
     def act(found: Request) -> str:
         grants.activate(actor=person, request=found)
         return "It begins now, and so does its time."
+
+    return _decide(request, person, request_id, act)
+
+
+@signed_in
+@require_POST
+def start_now(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+    def act(found: Request) -> str:
+        scheduled.start_now(actor=person, request=found)
+        return "It begins now."
 
     return _decide(request, person, request_id, act)
 
@@ -288,5 +300,6 @@ urlpatterns = [
     path("requests/<int:request_id>/review", review, name="request-review"),
     path("requests/<int:request_id>/resolve", resolve, name="request-resolve"),
     path("requests/<int:request_id>/start", start, name="request-start"),
+    path("requests/<int:request_id>/start-now", start_now, name="request-start-now"),
     path("grants/<int:grant_id>/give-back", give_back, name="grant-give-back"),
 ]
