@@ -47,7 +47,7 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
         Q(service__in=inventory.services_visible_to(person))
         | Q(requester=person)
         | Q(Exists(asked.filter(round=OuterRef("round"))))
-        | Q(Exists(asked.filter(round__debt__request=OuterRef("pk"))))
+        | Q(Exists(asked.filter(round__debt__request=OuterRef("pk"))))  # in one with the above, neither would use its index
         | Q(service__in=_approved_by(person))
     )
 
@@ -72,18 +72,21 @@ def _approved_by(person: Person) -> QuerySet[Service]:
 def need_requester(person: Person, limit: int = 20) -> QuerySet[Request]:
     """What the person asked for and has to look at again: waiting, stale, reverted, failed or unclear, of the last 24 h."""
     since = timezone.now() - timedelta(hours=24)
-    return (
-        Request.objects.select_related(*RELATED)
-        .filter(requester=person)
+    undone = Request.objects.filter(undo_of=OuterRef("pk"))
+    newest = (
+        Request.objects.filter(requester=person)
         .filter(
             Q(state=RequestState.AWAITING_APPROVAL)
             | Q(state__in=[RequestState.STALE, RequestState.REJECTED, RequestState.EXPIRED], decided_at__gt=since)
             | Q(execution__state=ExecutionState.NEEDS_HUMAN)
             | Q(execution__state__in=[ExecutionState.REVERTED, ExecutionState.FAILED], execution__ended_at__gt=since)
         )
-        .filter(undone_by=None)
-        .order_by("-created_at")[:limit]
+        .exclude(Exists(undone))
+        .order_by("-created_at", "-pk")
     )
+    # chosen before anything is joined: a busy requester's whole history would be, and then sorted
+    chosen = list(newest.values_list("pk", flat=True)[:limit])
+    return Request.objects.select_related(*RELATED).filter(pk__in=chosen).order_by("-created_at", "-pk")
 
 
 def unclear_for(person: Person) -> QuerySet[Request]:
@@ -217,7 +220,7 @@ def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
         )
         .select_related("service", "workload", "secret", "node", "requester", "execution", "round")
         .prefetch_related("round__votes__voter")
-        .order_by("-id")[:limit]
+        .order_by("-created_at", "-id")[:limit]  # an index of its service, and not the whole history
     )
 
 

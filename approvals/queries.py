@@ -19,14 +19,18 @@ RISKS = (3, 2, 1)
 START = (datetime(1, 1, 1, tzinfo=UTC), 0)
 
 WALK = """
-    SELECT DISTINCT start.kind, line.risk, line.at, line.round_id
-    FROM unnest(%s::bigint[], %s::text[], %s::smallint[], %s::timestamptz[], %s::bigint[]) AS start (identity, kind, risk, at, round)
+    SELECT wanted.kind, place.* FROM unnest(%s::text[]) AS wanted (kind)
     CROSS JOIN LATERAL (
-        SELECT risk, at, round_id FROM approvals_asked
-        WHERE open AND identity = start.identity AND kind = start.kind AND risk = start.risk AND (at, round_id) > (start.at, start.round)
-        ORDER BY at, round_id LIMIT %s
-    ) AS line
-    ORDER BY start.kind, line.risk DESC, line.at, line.round_id
+        SELECT DISTINCT line.*
+        FROM unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::bigint[]) AS start (identity, risk, at, round)
+        CROSS JOIN LATERAL (
+            SELECT risk, at, round_id FROM approvals_asked
+            WHERE open AND identity = start.identity AND kind = wanted.kind AND risk = start.risk
+                AND (at, round_id) > (start.at, start.round)
+            ORDER BY at, round_id LIMIT %s
+        ) AS line
+        ORDER BY risk DESC, at, round_id LIMIT %s
+    ) AS place
 """
 
 
@@ -44,18 +48,17 @@ def asked_of(
 ) -> dict[Round.Kind, list[Line]]:
     """Open questions to any of these humans, each once. Some of them may have run out of time a moment ago."""
     starts = [
-        (identity, kind.value, risk, *((after.at, after.round) if after and risk == after.risk else START))
+        (identity, risk, *((after.at, after.round) if after and risk == after.risk else START))
         for identity in sorted(identities)
-        for kind in kinds
         for risk in RISKS
         if after is None or risk <= after.risk
     ]
     found: dict[Round.Kind, list[Line]] = {kind: [] for kind in kinds}
     with connection.cursor() as cursor:
-        cursor.execute(WALK, [*map(list, zip(*starts, strict=True)), limit])
+        cursor.execute(WALK, [[kind.value for kind in kinds], *map(list, zip(*starts, strict=True)), limit, limit])
         for kind, *place in cursor.fetchall():
             found[Round.Kind(kind)].append(Line(*place))
-    return {kind: lines[:limit] for kind, lines in found.items()}
+    return {kind: sorted(lines, key=lambda line: (-line.risk, line.at, line.round)) for kind, lines in found.items()}
 
 
 def votes_of(identity: int, *, before: tuple[datetime, int] | None = None, limit: int) -> QuerySet[Vote]:

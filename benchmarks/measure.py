@@ -1,5 +1,6 @@
 """Measures and reports. Runs in a process with the portal's settings, which `benchmarks.__main__` starts."""
 
+from benchmarks import waiting
 from benchmarks.arms import Measured, alternate
 from benchmarks.clicks import Clicks
 from benchmarks.pages import Pages
@@ -12,7 +13,7 @@ from portal.models import Scope
 ROUNDS_OF_CLICKS = 25
 ROUNDS_OF_PAGES = 40
 EVENTS = 100_000
-WAITING = 10_000
+WAITING = 100_000
 
 
 def main() -> None:
@@ -30,7 +31,12 @@ def main() -> None:
     rows.add_waiting(WAITING)
     rows.settle()
     many = _read_pages(place, rows)
-    write(_of_clicks(clicked), _of_pages(few, "few rows") + _of_pages(many, f"{EVENTS:,} events, {WAITING:,} waiting"))
+    queue = alternate(waiting.arms(rows.people.jonas), ROUNDS_OF_PAGES)
+    write(
+        _of_clicks(clicked),
+        _of_queue(queue),
+        _of_pages(few, "few rows") + _of_pages(many, f"{EVENTS:,} events, {WAITING:,} waiting"),
+    )
 
 
 def _read_pages(place: Place, rows: Rows) -> dict[str, Measured]:
@@ -59,6 +65,16 @@ def _of_clicks(found: dict[str, Measured]) -> list[Line]:
         Line(
             "Click → the Deployment is patched", found["click to patch"], {"the raw PATCH": patch, "`kubectl`": kubectl}
         ),
+    ]
+
+
+def _of_queue(found: dict[str, Measured]) -> list[Line]:
+    by_key = found["by key"]
+    return [
+        Line(f"{waiting.PAGE} requests by their primary keys", by_key, {}),
+        Line("The first page of the queue", found["first page"], {"by key": by_key}),
+        Line(f"Its page {waiting.DEEP + 1}", found["deep page"], {"by key": by_key}),
+        Line("How many wait", found["counted"], {"by key": by_key}),
     ]
 
 

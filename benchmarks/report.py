@@ -33,7 +33,7 @@ class Line:
         return f"| {self.what} | {_ms(self.measured.median)} | {_ms(self.measured.p95)} | {times} |"
 
 
-def write(clicks: Sequence[Line], pages: Sequence[Line]) -> None:
+def write(clicks: Sequence[Line], queue: Sequence[Line], pages: Sequence[Line]) -> None:
     parts = [
         INTRODUCTION,
         _machine(),
@@ -41,6 +41,10 @@ def write(clicks: Sequence[Line], pages: Sequence[Line]) -> None:
         "A click plans against the real cluster (a read, a server-side dry run, what depends on it), asks the policy and commits; the "
         "worker plans again before it acts, and compares. Both plans are in these numbers.\n",
         _table(clicks),
+        "## The approver's queue\n",
+        "Statements alone, at 100,000 requests that all wait for one person: the walk along the index of who is asked, and the rows it "
+        "leads to, against the same rows read by their keys.\n",
+        _table(queue),
         "## Pages\n",
         "Signed in, over HTTP on a connection kept open. The bare page is one's own tokens, of which there are none: a session, the frame "
         "around every page, and a form.\n",

@@ -1,10 +1,9 @@
 """People and workloads to measure with, and rows by the ten thousand: as an installation has them after some years."""
 
 from django.db import connection
-from django.utils import timezone
 
 from actions.models import Request
-from approvals.models import Asked, Round
+from approvals.models import Round
 from connectors.kubernetes import ClusterConfig, KubernetesCluster
 from sandbox.stack import Endpoints
 from tests.characters import Shop, asks, make_people
@@ -16,6 +15,18 @@ EVENTS = """
                              summary, correlation, text)
     SELECT verb, actor_kind, actor, actor_id, 1000 + n, execution_id, action, service, environment, target, summary, correlation, text
     FROM (SELECT * FROM audit_event WHERE request_id IS NOT NULL ORDER BY id LIMIT 1) AS one, generate_series(1, %s) AS n
+"""
+WAITING = """
+    WITH made AS (
+        INSERT INTO approvals_round (opened_at, {asked})
+        SELECT opened_at + n * interval '1 second', {asked} FROM approvals_round, generate_series(1, %(count)s) AS n WHERE id = %(round)s
+        RETURNING id, opened_at
+    ), asked AS (
+        INSERT INTO approvals_asked (round_id, identity, kind, risk, at, open)
+        SELECT made.id, identity, kind, 1 + made.id %% 3, made.opened_at, true FROM made, approvals_asked WHERE round_id = %(round)s
+    )
+    INSERT INTO actions_request (round_id, created_at, risk, {alike})
+    SELECT made.id, made.opened_at, 1 + made.id %% 3, {alike} FROM made, actions_request AS first WHERE first.id = %(request)s
 """
 
 
@@ -42,35 +53,17 @@ class Rows:
             cursor.execute(EVENTS, [count])
 
     def add_waiting(self, count: int) -> None:
-        """More requests like the first one, each with a round of its own, asked one second after the other."""
-        first = Request.objects.select_related("round").get(pk=self.waiting[0].pk)
-        asked = first.round
-        assert asked is not None
-        rounds = [
-            Round(
-                digest=asked.digest, requester_identity=asked.requester_identity, requirements=asked.requirements,
-                opened_at=asked.opened_at, expires_at=asked.expires_at,
-            )
-            for _ in range(count)
-        ]  # fmt: skip
-        made = Round.objects.bulk_create(rounds, batch_size=1000)
-        identities = list(asked.asked.values_list("identity", flat=True))
-        Asked.objects.bulk_create(
-            (
-                Asked(round=each, identity=human, risk=first.risk, at=first.created_at)
-                for each in made
-                for human in identities
-            ),
-            batch_size=5000,
-        )
-        fields = [
-            field.attname
-            for field in Request._meta.concrete_fields
-            if field.attname not in ("id", "round_id", "created_at")
+        """More requests like the first one, of every risk, each with a round of its own, asked one second after the other."""
+        first = Request.objects.get(pk=self.waiting[0].pk)
+        alike = [
+            f.column for f in Request._meta.concrete_fields if f.attname not in ("id", "round_id", "created_at", "risk")
         ]
-        same = {name: getattr(first, name) for name in fields}
-        now = timezone.now()
-        Request.objects.bulk_create([Request(**same, round=each, created_at=now) for each in made], batch_size=1000)
+        asked = [str(f.column) for f in Round._meta.concrete_fields if f.attname not in ("id", "opened_at")]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                WAITING.format(alike=", ".join(alike), asked=", ".join(asked)),
+                {"count": count, "request": first.pk, "round": first.round_id},
+            )
 
     def settle(self) -> None:
         """What autovacuum would have done by the time an installation has so many rows."""

@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from actions.models import Debt, Request
+from actions.models import Request
 from approvals.models import PolicyVersion, Round, Vote
 from approvals.queries import votes_of
 from inventory.models import Person
@@ -20,9 +20,7 @@ from .request_page import gist_of, title_for
 from .words import short_digest
 
 PAGE = 50
-RELATED = (
-    "service", "environment", "workload__cluster", "secret__vault", "node__cluster", "requester", "execution",
-)  # fmt: skip
+RELATED = ("service", "environment", "secret", "node", "requester", "execution")
 HEAVY = ("plan_text", "stale_plan_text", "facts", "ruling")
 
 
@@ -40,28 +38,39 @@ class Past:
 
 
 def past_of(person: Person, *, before: paging.Place | None = None, limit: int) -> list[Past]:
-    about = [f"round__{way}__{name}" for way in ("request", "debt__request") for name in RELATED]
-    heavy = [f"round__{way}__{name}" for way in ("request", "debt__request") for name in HEAVY]
-    votes = list(
-        votes_of(person.identity, before=before, limit=limit)
-        .select_related("round__policy_version", *about)
-        .defer("round__policy_version__files", *heavy)
+    votes = list(votes_of(person.identity, before=before, limit=limit).select_related("round"))
+    about, policies, names = _requests(votes), _policies(votes), _names(votes)
+    return [
+        _past(vote, names.get(vote.instead_of or 0, ""), about.get(vote.round_id), policies.get(vote.round_id))
+        for vote in votes
+    ]
+
+
+def _requests(votes: Sequence[Vote]) -> dict[int, Request]:
+    """By round: what was asked for, or done and reviewed."""
+    asked = Request.objects.filter(round__in=[vote.round_id for vote in votes])
+    reviewed = Request.objects.filter(
+        debt__round__in=[vote.round_id for vote in votes if vote.round.kind == Round.Kind.REVIEW]
     )
-    names = _names(votes)
-    return [_past(vote, names.get(vote.instead_of or 0, "")) for vote in votes]
+    found = {each.round_id: each for each in asked.select_related(*RELATED).defer(*HEAVY) if each.round_id}
+    if any(vote.round.kind == Round.Kind.REVIEW for vote in votes):
+        found |= {each.debt.round_id: each for each in reviewed.select_related("debt", *RELATED).defer(*HEAVY)}
+    return found
 
 
-def _past(vote: Vote, instead_of: str) -> Past:
-    asked = vote.round
+def _policies(votes: Sequence[Vote]) -> dict[int, PolicyVersion]:
+    rounds = [vote.round_id for vote in votes if vote.round.kind == Round.Kind.POLICY]
+    rows = PolicyVersion.objects.filter(round__in=rounds).defer("files") if rounds else ()
+    return {row.round_id: row for row in rows if row.round_id}
+
+
+def _past(vote: Vote, instead_of: str, request: Request | None, policy: PolicyVersion | None) -> Past:
     yes = vote.decision == Vote.Decision.APPROVE
-    debt: Debt | None = getattr(asked, "debt", None)
-    request: Request | None = debt.request if debt is not None else getattr(asked, "request", None)
-    said = ("accepted" if yes else "objected") if asked.kind == Round.Kind.REVIEW else "approved" if yes else "rejected"
+    words = ("accepted", "objected") if vote.round.kind == Round.Kind.REVIEW else ("approved", "rejected")
+    said = words[0] if yes else words[1]
     if request is None:
-        version: PolicyVersion | None = getattr(asked, "policy_version", None)
-        return Past(
-            vote, f"Policy {short_digest(asked.digest)}", "", said, instead_of, None, version.state if version else ""
-        )
+        now = policy.get_state_display() if policy else ""
+        return Past(vote, f"Policy {short_digest(vote.digest)}", "", said, instead_of, None, now)
     return Past(vote, title_for(request), gist_of(request), said, instead_of, request, progress.state_of(request))
 
 
