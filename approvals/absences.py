@@ -70,7 +70,10 @@ def absences_of(person_ids: Collection[int], now: datetime) -> list[Absence]:
 def announce(
     *, actor: Human, starts_at: datetime, ends_at: datetime, stand_in: Human | None, note: str, now: datetime
 ) -> Absence:
-    """Be away from `starts_at`, or from now on if that has passed. Raises `AbsenceRefused`."""
+    """Be away from `starts_at`, or from now on if that has passed. Raises `AbsenceRefused`.
+
+    It is said for one account, because that is what is asked: whoever approves by two says it for both.
+    """
     starts_at, note = max(starts_at, now), note.replace("\x00", "").strip()
     if ends_at <= starts_at:
         raise AbsenceRefused("ends_at", "It must end in the future, and after it begins.")
@@ -79,15 +82,12 @@ def announce(
     if len(note) > LONGEST_NOTE:
         raise AbsenceRefused("note", f"At most {LONGEST_NOTE} characters; these are {len(note)}.")
     with transaction.atomic():
-        meanwhile = Absence.objects.filter(ended_at=None, starts_at__lt=ends_at, ends_at__gt=starts_at)
-        away = {
-            row.person.identity
-            for row in meanwhile.select_related("person__same_person_as").select_for_update(of=("self",))
-        }
-        if actor.identity in away:
+        others = Absence.objects.filter(ended_at=None, starts_at__lt=ends_at, ends_at__gt=starts_at)
+        meanwhile = list(others.select_related("person__same_person_as").select_for_update(of=("self",)))
+        if any(row.person_id == actor.pk for row in meanwhile):
             raise AbsenceRefused("starts_at", "You are away already during that time. End that first.")
         if stand_in is not None:
-            _check_stand_in(actor, stand_in, away)
+            _check_stand_in(actor, stand_in, {row.person.identity for row in meanwhile})
         absence = Absence.objects.create(
             person_id=actor.pk,
             stand_in_id=stand_in.pk if stand_in else None,
