@@ -1,5 +1,6 @@
 """Measures and reports. Runs in a process with the portal's settings, which `benchmarks.__main__` starts."""
 
+from actions.queue import PAGE
 from benchmarks import waiting
 from benchmarks.arms import Measured, alternate
 from benchmarks.clicks import Clicks
@@ -71,7 +72,7 @@ def _of_clicks(found: dict[str, Measured]) -> list[Line]:
 def _of_queue(found: dict[str, Measured]) -> list[Line]:
     by_key = found["by key"]
     return [
-        Line(f"{waiting.PAGE} requests by their primary keys", by_key, {}),
+        Line(f"{PAGE} requests by their primary keys", by_key, {}),
         Line("The first page of the queue", found["first page"], {"by key": by_key}),
         Line(f"Its page {waiting.DEEP + 1}", found["deep page"], {"by key": by_key}),
         Line("How many wait", found["counted"], {"by key": by_key}),

@@ -1,6 +1,7 @@
 """People and workloads to measure with, and rows by the ten thousand: as an installation has them after some years."""
 
 from django.db import connection
+from django.db.models import Model
 
 from actions.models import Request
 from approvals.models import Round
@@ -55,13 +56,10 @@ class Rows:
     def add_waiting(self, count: int) -> None:
         """More requests like the first one, of every risk, each with a round of its own, asked one second after the other."""
         first = Request.objects.get(pk=self.waiting[0].pk)
-        alike = [
-            f.column for f in Request._meta.concrete_fields if f.attname not in ("id", "round_id", "created_at", "risk")
-        ]
-        asked = [str(f.column) for f in Round._meta.concrete_fields if f.attname not in ("id", "opened_at")]
+        alike, asked = _columns(Request, "id", "round_id", "created_at", "risk"), _columns(Round, "id", "opened_at")
         with connection.cursor() as cursor:
             cursor.execute(
-                WAITING.format(alike=", ".join(alike), asked=", ".join(asked)),
+                WAITING.format(alike=alike, asked=asked),
                 {"count": count, "request": first.pk, "round": first.round_id},
             )
 
@@ -69,3 +67,10 @@ class Rows:
         """What autovacuum would have done by the time an installation has so many rows."""
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
+
+
+def _columns(model: type[Model], *without: str) -> str:
+    """Of its table, as they stand in a statement."""
+    return ", ".join(
+        field.column for field in model._meta.concrete_fields if field.column and field.column not in without
+    )
