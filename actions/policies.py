@@ -11,6 +11,7 @@ from approvals import groups, loader, versions
 from approvals import services as approvals
 from approvals.facts import Approver
 from approvals.models import PolicyVersion
+from approvals.rulings import Requirement
 from approvals.tally import Outcome
 from audit import writer
 from audit.canonical import storable
@@ -30,6 +31,11 @@ def directory() -> Path:
 def on_disk() -> loader.Policy:
     """What the files hold, as this process read them. Raises `BadPolicy`."""
     return loader.load(directory())
+
+
+def tests_on_disk() -> dict[str, str]:
+    """The files with tests of it, by name. Raises `BadPolicy`."""
+    return loader.read_files(directory(), tests=True)
 
 
 def current_policy() -> loader.Policy:
@@ -69,6 +75,13 @@ def doubts_about(policy: loader.Policy) -> list[str]:
             f"{agreeing} administrators would have to agree to a change of the policy, and there are {there}."
         )
     return doubts
+
+
+def asked_about(version: PolicyVersion) -> tuple[Requirement, ...]:
+    """Who has to agree to a proposed policy, and how many of them."""
+    if version.round is None or version.state != versions.State.PROPOSED:
+        return ()
+    return approvals.requirements_of(version.round)
 
 
 def ask_again(*, actor: Person) -> None:

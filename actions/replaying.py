@@ -4,6 +4,7 @@ Each request kept the facts that were seen, so nothing is read from a cluster an
 name that no policy used before was not kept: that is looked up as of now.
 """
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -48,18 +49,22 @@ class Difference:
 
 @dataclass(frozen=True)
 class Replay:
-    """`without`: requests from before their facts were kept."""
+    """`without`: requests from before their facts were kept. `cut`: there was no time for all of them."""
 
     looked_at: int
     without: int
     differences: tuple[Difference, ...]
+    cut: bool = False
 
     def of(self, kind: Kind) -> tuple[Difference, ...]:
         return tuple(each for each in self.differences if each.kind is kind)
 
 
-def replay(candidate: Policy, present: Policy, requests: QuerySet[Request], *, limit: int) -> Replay:
-    """Ask both about the newest of these requests. What ends access is never ruled, so it is left out."""
+def replay(
+    candidate: Policy, present: Policy, requests: QuerySet[Request], *, limit: int, seconds: float = float("inf")
+) -> Replay:
+    """Ask both about the newest of these requests, for so long. What ends access is never ruled, so it is left out."""
+    until = time.monotonic() + seconds
     rows = requests.filter(ends=None).select_related("service__team", "requester").order_by("-created_at", "-id")
     looked_at, without, differences = 0, 0, list[Difference]()
     people = _People()
@@ -67,6 +72,8 @@ def replay(candidate: Policy, present: Policy, requests: QuerySet[Request], *, l
         if not request.facts:
             without += 1
             continue
+        if time.monotonic() > until:
+            return Replay(looked_at, without, tuple(differences), cut=True)
         looked_at += 1
         facts = [facts_from(each) for each in request.facts]
         difference = Difference(request, *_both(request, facts, present, candidate, people))

@@ -114,9 +114,9 @@ def propose_again(
 def locked(version: PolicyVersion) -> PolicyVersion:
     """The version as it is now, which nobody else decides about until the caller's transaction ends."""
     _one_at_a_time()
-    fresh = PolicyVersion.objects.get(pk=version.pk)
-    if fresh.round_id is not None:
-        fresh.round = rounds.locked(Round(pk=fresh.round_id))
+    fresh = PolicyVersion.objects.select_related("round").get(pk=version.pk)
+    if fresh.round is not None:
+        fresh.round = rounds.locked(fresh.round)
     return fresh
 
 

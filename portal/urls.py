@@ -1,7 +1,7 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.goals.address_of` makes it), requests,
-request (id), queue, access, on-call, absence, insights, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
+request (id), queue, access, on-call, absence, insights, policy, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path
@@ -36,6 +36,9 @@ urlpatterns = [
     path("", include("portal.web.absence")),
     path("", include("portal.web.on_call")),
     path("", include("portal.web.insights")),
+    path("", include("portal.web.policy")),
+    path("", include("portal.web.policy_replay")),
+    path("", include("portal.web.policy_simulate")),
     path("", include("portal.web.signin")),
     path("", include("portal.web.live")),
     path("", include("portal.web.health")),

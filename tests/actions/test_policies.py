@@ -8,6 +8,7 @@ import pytest
 from actions import policies
 from actions.errors import NotAllowed, TooLate, VoteDoesNotCount
 from approvals import versions
+from approvals.loader import load_texts
 from approvals.models import PolicyVersion, Round
 from approvals.tally import Outcome
 from audit.models import EventRow
@@ -78,7 +79,7 @@ def test_a_change_that_needs_agreement_decides_only_then(files: Files, people: P
     assert proposed.round is not None
     assert proposed.round.kind == Round.Kind.POLICY
 
-    agree = {"version": proposed, "approve": True, "digest": proposed.digest}
+    agree: dict[str, Any] = {"version": proposed, "approve": True, "digest": proposed.digest}
     assert policies.decide(actor=people.kofi, **agree) is Outcome.WAITING
     assert deciding() == ["denies"]
     with pytest.raises(VoteDoesNotCount):
@@ -161,8 +162,8 @@ def test_a_going_back_to_what_decided_once_needs_agreement_too(files: Files, peo
 
 
 def test_the_change_is_told_by_rule() -> None:
-    before = versions.load_texts({"p.yaml": ALLOWS + DENIES})
-    after = versions.load_texts(
+    before = load_texts({"p.yaml": ALLOWS + DENIES})
+    after = load_texts(
         {"p.yaml": ALLOWS.replace("true", "false", 1) + RULE.format(id="new", effect="deny: true")}
     )
     assert versions.changes_between(before, after).sentence == "added new; removed denies; changed allows"

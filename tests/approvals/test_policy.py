@@ -73,7 +73,7 @@ def test_a_rule_that_cannot_be_evaluated_is_a_no(condition: str) -> None:
 
 
 @pytest.mark.parametrize("terms", [{}, {"override": True}, {"break_glass": True}])
-def test_nothing_is_a_way_around_a_rule_that_cannot_be_evaluated(terms: dict[str, bool]) -> None:
+def test_nothing_is_a_way_around_a_rule_that_cannot_be_evaluated(terms: dict[str, Any]) -> None:
     rules = written(f"glass: {GLASS}", f"asks: {APPROVER}", f"odd: when: 10 / (plan.pods - 4) > 0, {OVERRIDABLE}")
     ruling = asked(rules, **terms)
     assert (ruling.effect, ruling.override, ruling.break_glass) == (Effect.DENY, (), None)
@@ -228,7 +228,7 @@ def test_whoever_is_asked_later_counts_among_those_who_could_agree() -> None:
 
 
 @pytest.mark.parametrize("terms", [{}, {"override": True}, {"break_glass": True}])
-def test_a_ruling_can_be_stored_and_read_back(terms: dict[str, bool]) -> None:
+def test_a_ruling_can_be_stored_and_read_back(terms: dict[str, Any]) -> None:
     later = "needs: {count: 1, of: owning-team-approvers, escalate: {after_minutes: 5, to: administrators}}"
     ruling = asked(written(f"asks: {later}", f"frozen: {OVERRIDABLE}", f"glass: {GLASS}"), **terms)
     assert ruling_from(json.loads(json.dumps(asdict(ruling)))) == ruling

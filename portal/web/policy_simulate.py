@@ -1,0 +1,165 @@
+"""What the policy would answer if somebody else asked, or at another time. Whoever looks sees only what they see elsewhere too."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from actions import planning, targets
+from actions.errors import BadParams, CannotPlanNow
+from actions.protocol import Option, TargetKind
+from actions.simulating import simulate
+from actions.targets import Row
+from inventory.models import Person
+from inventory.queries import services_visible_to
+
+from . import drafts, fields
+from .acts import fitting
+from .door import signed_in
+from .goals import SERVICE_SLUG, Goal, goal_of
+from .moments import as_typed, read_moment
+from .verdict import Verdict, verdict_on
+
+MOST_SERVICES = 500
+MOST_PEOPLE = 500
+
+
+@dataclass(frozen=True)
+class Chance:
+    """One action on one target, and where it is simulated."""
+
+    title: str
+    icon: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    row: Row
+    chances: tuple[Chance, ...]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """What came of it: an answer, or why there is no plan to ask about."""
+
+    verdict: Verdict | None = None
+    summary: str = ""
+    problem: str = ""
+    override: str = ""
+    glass: str = ""
+
+
+@never_cache
+@signed_in
+@require_safe
+def choose(request: HttpRequest, person: Person) -> HttpResponse:
+    slug = request.GET.get("service", "").replace("\x00", "")[:100]
+    services = services_visible_to(person).order_by("slug")
+    found = services.filter(slug=slug).first() if slug else None
+    context = {
+        "section": "policy",
+        "slug": slug,
+        "services": services.values_list("slug", flat=True)[:MOST_SERVICES],
+        "found": found,
+        "subjects": _subjects(person, found.slug) if found else (),
+    }
+    return render(request, "policy_simulate.html", context)
+
+
+@never_cache
+@signed_in
+@require_safe
+def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -> HttpResponse:
+    goal = goal_of(request, person, slug, action_id)
+    params = goal.action.params
+    asked = request.GET.get("ask") == "yes"
+    draft = (
+        drafts.of(request.GET, params, None) if asked else drafts.opening(request.GET, action_id, params, None, None)
+    )
+    who, at = request.GET.get("who", person.username)[:150], request.GET.get("at", "")[:40] or as_typed(timezone.now())
+    now, options, trouble = _now(person, goal)
+    answer, wrong = Simulated(problem=trouble), dict[str, Sequence[str]]()
+    if asked and not trouble:
+        try:
+            answer = _simulated(person, who, at, goal, draft.values)
+        except BadParams as problem:
+            wrong = dict(problem.fields)
+    values = {**now, **draft.shown}
+    context = {
+        "section": "policy",
+        "goal": goal,
+        "fields": fields.fields_of(params, values=values, now=now, problems=wrong, options=options),
+        "general": fields.plainly(wrong, "params"),
+        "wrong": wrong,
+        "who": who,
+        "at": at,
+        "people": Person.objects.filter(is_active=True)
+        .order_by("username")
+        .values_list("username", flat=True)[:MOST_PEOPLE],
+        "answer": answer,
+        "kind": targets.kind_of(goal.row).value,
+    }
+    return render(request, "policy_simulated.html", context, status=422 if wrong else 200)
+
+
+def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[str, Any]) -> Simulated:
+    """Raises `BadParams`."""
+    person = Person.objects.filter(username=who.replace("\x00", ""), is_active=True).first()
+    if person is None:
+        raise BadParams({"who": ["Nobody is called that."]})
+    try:
+        seen = simulate(
+            viewer=viewer,
+            person=person,
+            at=read_moment("at", at),
+            action=goal.action.id,
+            target=goal.row.pk,
+            params=values,
+        )
+    except CannotPlanNow as problem:
+        return Simulated(problem=str(problem))
+    ruling = seen.ruling
+    price = " and ".join(f"{need.count} of {len(need.people)} ({need.of})" for need in ruling.override)
+    glass = ruling.break_glass.because if ruling.break_glass else ""
+    return Simulated(verdict_on(seen, person), seen.plan.summary, override=price, glass=glass)
+
+
+def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:
+    """What is true now, for the fields, what there is to choose from, and the reason why it is not known."""
+    target = targets.target_of(goal.row)
+    try:
+        world = planning.world_for(target, person)
+        now = planning.defaults_for(goal.action, target, world)
+        return now, planning.options_for(goal.action, target, world), ""
+    except CannotPlanNow as problem:
+        return {}, {}, str(problem)
+
+
+def _subjects(person: Person, slug: str) -> list[Subject]:
+    rows = [
+        row
+        for kind in TargetKind
+        for row in targets.visible(kind, person).filter(gone_at=None, **{SERVICE_SLUG[kind]: slug})
+    ]
+    return [
+        Subject(row, tuple(_chance(each.id, each.title, each.icon, row, slug) for each in fitting(row))) for row in rows
+    ]
+
+
+def _chance(action: str, title: str, icon: str, row: Row, slug: str) -> Chance:
+    query = urlencode({targets.kind_of(row).value: row.pk})
+    return Chance(title, icon, f"{reverse('policy-simulate-action', args=[slug, action])}?{query}")
+
+
+urlpatterns = [
+    path("policy/simulate", choose, name="policy-simulate"),
+    path("policy/simulate/<str:slug>/<str:action_id>", simulated, name="policy-simulate-action"),
+]
