@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('channel', models.CharField(choices=[('email', 'E-mail'), ('slack', 'Slack'), ('webhook', 'Webhook')], max_length=16)),
                 ('id_outside', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('state', models.CharField(choices=[('gathering', 'Waiting'), ('sending', 'Being sent'), ('sent', 'Sent'), ('dropped', 'Not needed any more'), ('dead', 'Given up')], default='gathering', max_length=16)),
+                ('stage', models.CharField(choices=[('gathering', 'Waiting'), ('sending', 'Being sent'), ('sent', 'Sent'), ('dropped', 'Not needed any more'), ('dead', 'Given up')], default='gathering', max_length=16)),
                 ('due_at', models.DateTimeField()),
                 ('attempts', models.PositiveIntegerField(default=0)),
                 ('problem', models.CharField(blank=True, max_length=300)),
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='delivery',
-            index=models.Index(condition=models.Q(('state__in', ['gathering', 'sending'])), fields=['due_at'], name='delivery_due'),
+            index=models.Index(condition=models.Q(('stage__in', ['gathering', 'sending'])), fields=['due_at'], name='delivery_due'),
         ),
         migrations.AddIndex(
             model_name='delivery',
@@ -120,7 +120,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='delivery',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'gathering')), fields=('person', 'channel'), name='delivery_one_gathers'),
+            constraint=models.UniqueConstraint(condition=models.Q(('stage', 'gathering')), fields=('person', 'channel'), name='delivery_one_gathers'),
         ),
         migrations.AddConstraint(
             model_name='slacklink',

@@ -28,7 +28,7 @@ MOST_ATTEMPTS = 8
 AGAIN, AT_LEAST_EVERY = timedelta(seconds=30), timedelta(hours=1)
 """Eight attempts in about an hour."""
 
-State = Delivery.State
+Stage = Delivery.Stage
 Sender = Callable[[Delivery, Sequence[Notice]], None]
 SENDERS: dict[str, Sender] = {Channel.EMAIL: mail.send, Channel.SLACK: chat.send, Channel.WEBHOOK: hooks.send}
 
@@ -41,21 +41,21 @@ def deliver() -> None:
 
 def _claim(now: datetime) -> Delivery | None:
     with transaction.atomic():
-        due = Delivery.objects.filter(state__in=[State.GATHERING, State.SENDING], due_at__lte=now).order_by(
+        due = Delivery.objects.filter(stage__in=[Stage.GATHERING, Stage.SENDING], due_at__lte=now).order_by(
             "due_at", "pk"
         )
         delivery = due.select_for_update(skip_locked=True).first()
         if delivery is None:
             return None
-        delivery.state, delivery.due_at, delivery.attempts = State.SENDING, now + IN_HAND, delivery.attempts + 1
-        delivery.save(update_fields=["state", "due_at", "attempts"])
+        delivery.stage, delivery.due_at, delivery.attempts = Stage.SENDING, now + IN_HAND, delivery.attempts + 1
+        delivery.save(update_fields=["stage", "due_at", "attempts"])
         return delivery
 
 
 def _send(delivery: Delivery) -> None:
     notices = worth_saying(delivery)
     if not notices:
-        _end(delivery, State.DROPPED, "")
+        _end(delivery, Stage.DROPPED, "")
         return
     try:
         if delivery.attempts > MOST_ATTEMPTS:
@@ -69,7 +69,7 @@ def _send(delivery: Delivery) -> None:
         else:
             _later(delivery, problem)
     else:
-        _end(delivery, State.SENT, "")
+        _end(delivery, Stage.SENT, "")
 
 
 def worth_saying(delivery: Delivery) -> list[Notice]:
@@ -93,7 +93,7 @@ def _later(delivery: Delivery, problem: ConnectorError) -> None:
 
 def _give_up(delivery: Delivery, problem: ConnectorError) -> None:
     with transaction.atomic():
-        if _end(delivery, State.DEAD, problem.sentence):
+        if _end(delivery, Stage.DEAD, problem.sentence):
             said = f"{delivery.channel} to {delivery.person.username}: {problem.sentence}"
             writer.record(Event("notice.undeliverable", SYSTEM, said, details={"delivery": delivery.pk}))
     log.error(
@@ -105,10 +105,10 @@ def _give_up(delivery: Delivery, problem: ConnectorError) -> None:
     )
 
 
-def _end(delivery: Delivery, state: Delivery.State, problem: str) -> bool:
-    return _in_hand(delivery).update(state=state, problem=problem, ended_at=timezone.now()) == 1
+def _end(delivery: Delivery, stage: Delivery.Stage, problem: str) -> bool:
+    return _in_hand(delivery).update(stage=stage, problem=problem, ended_at=timezone.now()) == 1
 
 
 def _in_hand(delivery: Delivery) -> QuerySet[Delivery]:
     """The row, as long as nobody else has taken it since."""
-    return Delivery.objects.filter(pk=delivery.pk, state=State.SENDING, attempts=delivery.attempts)
+    return Delivery.objects.filter(pk=delivery.pk, stage=Stage.SENDING, attempts=delivery.attempts)

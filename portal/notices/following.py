@@ -81,9 +81,9 @@ def _gather(person: Person, channel: str, notices: Iterable[Notice], now: dateti
     if not (fresh := list(notices)):
         return
     mine = Delivery.objects.filter(person=person, channel=channel)
-    waiting = mine.select_for_update().filter(state=Delivery.State.GATHERING).first()
+    waiting = mine.select_for_update().filter(stage=Delivery.Stage.GATHERING).first()
     if waiting is None:
-        last = mine.exclude(state=Delivery.State.DROPPED).aggregate(last=Max("at"))["last"]
+        last = mine.exclude(stage=Delivery.Stage.DROPPED).aggregate(last=Max("at"))["last"]
         every = timedelta(minutes=channels.minutes_between(person))
         due = max(now, last + every) if last else now
         waiting = Delivery.objects.create(person=person, channel=channel, due_at=due, at=due)

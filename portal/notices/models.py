@@ -80,7 +80,7 @@ class Delivery(models.Model):
     `due_at` is when it is sent, when it is tried again, and, while somebody has it in hand, until when.
     """
 
-    class State(models.TextChoices):
+    class Stage(models.TextChoices):
         GATHERING = "gathering", "Waiting"
         SENDING = "sending", "Being sent"
         SENT = "sent", "Sent"
@@ -91,7 +91,7 @@ class Delivery(models.Model):
     channel = models.CharField(max_length=16, choices=Channel.choices)
     notices = models.ManyToManyField(Notice, related_name="deliveries")
     id_outside = models.UUIDField(default=uuid4, unique=True, editable=False)
-    state = models.CharField(max_length=16, choices=State.choices, default=State.GATHERING)
+    stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.GATHERING)
     due_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=300, blank=True)
@@ -103,18 +103,18 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(
-                fields=["person", "channel"], condition=models.Q(state="gathering"), name="delivery_one_gathers"
+                fields=["person", "channel"], condition=models.Q(stage="gathering"), name="delivery_one_gathers"
             )
         ]
         indexes = [
             models.Index(
-                fields=["due_at"], condition=models.Q(state__in=["gathering", "sending"]), name="delivery_due"
+                fields=["due_at"], condition=models.Q(stage__in=["gathering", "sending"]), name="delivery_due"
             ),
             models.Index(fields=["person", "-at"], name="delivery_of_person"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} to {self.person_id}, {self.state}"
+        return f"{self.channel} to {self.person_id}, {self.stage}"
 
 
 class Preference(models.Model):

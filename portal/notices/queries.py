@@ -26,7 +26,7 @@ def count_unread(person: Person) -> int:
 
 def given_up(person: Person) -> list[Delivery]:
     """Messages that did not reach them, newest first."""
-    return list(Delivery.objects.filter(person=person, state=Delivery.State.DEAD)[:10])
+    return list(Delivery.objects.filter(person=person, stage=Delivery.Stage.DEAD)[:10])
 
 
 def person_in_slack(team: str, user: str) -> Person | None:

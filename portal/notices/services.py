@@ -59,8 +59,8 @@ def try_again(*, actor: Person, delivery_id: int) -> None:
     mine = Delivery.objects.filter(person=actor, pk=delivery_id)
     if not mine.exists():
         raise NotFound("There is no such message.")
-    again = {"state": Delivery.State.SENDING, "attempts": 0, "due_at": timezone.now(), "ended_at": None}
-    if mine.filter(state=Delivery.State.DEAD).update(**again) != 1:
+    again = {"stage": Delivery.Stage.SENDING, "attempts": 0, "due_at": timezone.now(), "ended_at": None}
+    if mine.filter(stage=Delivery.Stage.DEAD).update(**again) != 1:
         raise TooLate("This message was not given up, or is being sent again already.")
 
 

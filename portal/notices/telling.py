@@ -15,7 +15,8 @@ from django.urls import reverse
 
 from actions.models import Request
 from approvals import absences
-from approvals.services import requirements_of
+from approvals.models import Round
+from approvals.rulings import requirement_from
 from audit.models import EventRow
 from audit.redact import redact_text
 from connectors.errors import clean
@@ -125,7 +126,7 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
     """Whoever is asked by now and was not told so before; and who stands in for those of them that are away."""
     if request.round is None:
         return
-    asked = {each.username for need in requirements_of(request.round) for each in need.people}
+    asked = _asked_in(request.round)
     known = Notice.objects.filter(request_id=request.pk, kind=Kind.DECIDE).values("person")
     people = list(
         Person.objects.filter(username__in=asked, is_active=True).exclude(pk__in=known).select_related("same_person_as")
@@ -136,6 +137,14 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
         if absence.stand_in is not None:
             instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what_of(request)}"
             yield from story.tell(_others([absence.stand_in], request), Kind.DECIDE, instead, path_of(request))
+
+
+def _asked_in(asked: Round) -> set[str]:
+    """The accounts as which people are asked by now."""
+    needs = [requirement_from(need) for need in asked.requirements]
+    people = [each for need in needs for each in (*need.people, *(need.escalation.people if need.escalation else ()))]
+    by_now = set(asked.asked.values_list("identity", flat=True))
+    return {each.username for each in people if each.identity in by_now}
 
 
 def _others(people: Iterable[Person], request: Request) -> list[Person]:
@@ -170,7 +179,7 @@ def _broken(story: Story, request: Request) -> Iterator[Told]:
     """Loud: the team's approvers, the administrators, and whoever has to review it."""
     who, what, path = request.requester.name, what_of(request), path_of(request)
     debt = getattr(request, "debt", None)
-    reviewers = {each.username for need in requirements_of(debt.round) for each in need.people} if debt else set()
+    reviewers = _asked_in(debt.round) if debt else set()
     asked = Person.objects.filter(username__in=reviewers, is_active=True).select_related("same_person_as")
     yield from story.tell(
         _others(asked, request), Kind.BREAK_GLASS, f"{who} broke glass, and you are asked to review it: {what}", path
@@ -182,7 +191,7 @@ def _broken(story: Story, request: Request) -> Iterator[Told]:
 def _owed(story: Story, request: Request) -> Iterator[Told]:
     """That a review is late: whoever owes it, and whoever is asked for it by now."""
     debt = getattr(request, "debt", None)
-    asked = {each.username for need in requirements_of(debt.round) for each in need.people} if debt else set()
+    asked = _asked_in(debt.round) if debt else set()
     reviewers = Person.objects.filter(username__in=asked, is_active=True).select_related("same_person_as")
     text = f"Nobody has reviewed in time what {request.requester.name} did by breaking glass: {what_of(request)}"
     yield from story.tell([request.requester, *_others(reviewers, request)], Kind.DEBT, text, path_of(request))

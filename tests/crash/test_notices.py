@@ -41,9 +41,9 @@ def test_a_message_outlives_the_worker_that_had_it_in_hand(
     assert mail.asked.wait(60)
     worker.kill()
     mail.going.set()
-    assert Delivery.objects.get().state == Delivery.State.SENDING
+    assert Delivery.objects.get().stage == Delivery.Stage.SENDING
     Delivery.objects.update(due_at=timezone.now())  # its time in hand is over
     worker.start_again()
-    eventually(lambda: Delivery.objects.get().state == Delivery.State.SENT, 60)
+    eventually(lambda: Delivery.objects.get().stage == Delivery.Stage.SENT, 60)
     assert [str(each["To"]) for each in mail.messages] == ["jonas@example.com"]
     assert Notice.objects.filter(person=people.jonas).count() == 1

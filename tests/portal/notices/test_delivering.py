@@ -19,12 +19,12 @@ from tests.portal.notices.conftest import Outside, everything_sent, happens, tol
 from tests.portal.notices.outside import Answer
 from tests.races.threads import together
 
-State = Delivery.State
+Stage = Delivery.Stage
 
 
 def later(**span: float) -> None:
     """As if so much time had passed for what waits."""
-    Delivery.objects.filter(state__in=[State.GATHERING, State.SENDING]).update(due_at=F("due_at") - timedelta(**span))
+    Delivery.objects.filter(stage__in=[Stage.GATHERING, Stage.SENDING]).update(due_at=F("due_at") - timedelta(**span))
 
 
 def chooses(person: Person, *kinds: Kind, channel: Channel = Channel.EMAIL) -> None:
@@ -90,7 +90,7 @@ def test_what_was_read_or_decided_meanwhile_is_not_sent(outside: Outside, follow
     approves(followed.jonas, waits)
     everything_sent()
     assert [str(mail["To"]) for mail in outside.mail.messages] == ["mira@example.com"]
-    assert set(Delivery.objects.exclude(person=followed.mira).values_list("state", flat=True)) == {State.DROPPED}
+    assert set(Delivery.objects.exclude(person=followed.mira).values_list("stage", flat=True)) == {Stage.DROPPED}
 
 
 def test_whoever_left_gets_nothing(outside: Outside, followed: People, waits: Request) -> None:
@@ -141,13 +141,13 @@ def test_it_is_tried_again_with_the_same_id_and_given_up_in_sight(
     happens(waits, "execution.failed")
     everything_sent()
     waiting = Delivery.objects.get()
-    assert (waiting.state, waiting.attempts) == (State.SENDING, 1)
+    assert (waiting.stage, waiting.attempts) == (Stage.SENDING, 1)
     assert waiting.due_at > timezone.now() + timedelta(seconds=20)
     for _ in range(MOST_ATTEMPTS):
         later(hours=2)
         deliver()
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.attempts) == (State.DEAD, MOST_ATTEMPTS)
+    assert (waiting.stage, waiting.attempts) == (Stage.DEAD, MOST_ATTEMPTS)
     said = EventRow.objects.get(verb="notice.undeliverable").summary
     assert said == "email to mira: The mail server does not take mail for this address."
 
@@ -163,7 +163,7 @@ def test_an_address_that_is_refused_is_given_up_at_once(outside: Outside, follow
     outside.mail.refusing = "550 no such user"
     happens(waits, "execution.failed")
     everything_sent()
-    assert Delivery.objects.get().state == State.DEAD
+    assert Delivery.objects.get().stage == Stage.DEAD
 
 
 @pytest.mark.parametrize("address", ["a@b.example\r\nBcc: c@d.example", "a@b.example, c@d.example"])
@@ -172,7 +172,7 @@ def test_an_address_that_is_none_harms_nobody(outside: Outside, followed: People
     Person.objects.filter(pk=followed.mira.pk).update(email=address)
     happens(waits, "execution.failed")
     everything_sent()
-    assert Delivery.objects.get().state == State.DEAD
+    assert Delivery.objects.get().stage == Stage.DEAD
     assert outside.mail.messages == []
 
 
@@ -205,7 +205,7 @@ def test_a_host_that_was_taken_off_the_list_gets_nothing(
     happens(waits, "execution.failed")
     everything_sent()
     assert outside.hook.calls == []
-    assert Delivery.objects.get().state == State.DEAD
+    assert Delivery.objects.get().stage == Stage.DEAD
 
 
 def test_slack_gets_buttons_that_carry_the_digest_unless_the_risk_is_high(
@@ -232,16 +232,16 @@ def test_slack_gets_buttons_that_carry_the_digest_unless_the_risk_is_high(
 
 
 @pytest.mark.parametrize(
-    ("answer", "state"),
+    ("answer", "stage"),
     [
-        (Answer(200, {"ok": False, "error": "ratelimited"}), State.SENDING),
-        (Answer(503), State.SENDING),
-        (Answer(200, {}), State.SENDING),
-        (Answer(200, {"ok": False, "error": "invalid_auth"}), State.DEAD),
+        (Answer(200, {"ok": False, "error": "ratelimited"}), Stage.SENDING),
+        (Answer(503), Stage.SENDING),
+        (Answer(200, {}), Stage.SENDING),
+        (Answer(200, {"ok": False, "error": "invalid_auth"}), Stage.DEAD),
     ],
 )
 def test_slack_says_whether_to_try_again(
-    outside: Outside, followed: People, waits: Request, answer: Answer, state: str
+    outside: Outside, followed: People, waits: Request, answer: Answer, stage: str
 ) -> None:
     link(followed.mira)
     chooses(followed.mira, Kind.ENDED, channel=Channel.SLACK)
@@ -249,5 +249,5 @@ def test_slack_says_whether_to_try_again(
     happens(waits, "execution.failed")
     everything_sent()
     delivery = Delivery.objects.get()
-    assert delivery.state == state
+    assert delivery.stage == stage
     assert "xoxb" not in delivery.problem
