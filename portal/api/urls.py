@@ -46,6 +46,7 @@ urlpatterns = [
         for action in all_actions()
     ),
     path("actions/<name:action>/preview", actions.Preview.as_view()),
+    path("actions/<name:action>/less", actions.Less.as_view()),
     path("requests", requests.Requests.as_view()),
     path("requests/<int:pk>", requests.RequestDetail.as_view(), name="api-request"),
     path("requests/<int:pk>/logs", logs.Logs.as_view()),
@@ -57,6 +58,7 @@ urlpatterns = [
     path("requests/<int:pk>/review", requests.Review.as_view()),
     path("requests/<int:pk>/resolve", requests.Resolution.as_view()),
     path("requests/<int:pk>/start", requests.Start.as_view()),
+    path("requests/<int:pk>/start-now", requests.StartNow.as_view()),
     path("approvals", requests.Approvals.as_view()),
     path("grants", grants.Grants.as_view()),
     path("grants/<int:pk>", grants.GrantDetail.as_view()),

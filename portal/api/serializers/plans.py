@@ -180,3 +180,17 @@ class PreviewSerializer(Output):
     @extend_schema_field(PlanSerializer)
     def get_plan(self, seen: Preview) -> dict[str, Any]:
         return seen.plan.content()
+
+
+class LessOfferSerializer(Output):
+    """One parameter with less, and what that would do and need. `now` is what is true at this moment, null when that is not known."""
+
+    name = serializers.CharField()
+    value = serializers.IntegerField()
+    asked = serializers.IntegerField()
+    now = serializers.IntegerField(allow_null=True)
+    preview = PreviewSerializer(source="seen")
+
+
+class LessSerializer(Output):
+    offer = LessOfferSerializer(allow_null=True)

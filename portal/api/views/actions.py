@@ -7,11 +7,11 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import services
+from actions import offers, services
 from actions.errors import NotFound
 from actions.registry import AnyAction, UnknownAction, action_named, all_actions
 from portal.api.bodies import PREVIEWS, PreviewBody, camel, read
-from portal.api.serializers.plans import ActionSerializer, PreviewSerializer
+from portal.api.serializers.plans import ActionSerializer, LessSerializer, PreviewSerializer
 from portal.models import Scope
 
 from .endpoint import Endpoint
@@ -43,6 +43,19 @@ class Preview(Endpoint):
             actor=self.person, action=action, target=body.target, params=body.params, terms=body.terms
         )
         return Response(PreviewSerializer(seen).data)
+
+
+class Less(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="offerLess", request=PreviewBody, responses=LessSerializer)
+    def post(self, request: Request, action: str) -> Response:
+        """The nearest smaller ask that needs fewer approvals, found by planning up to eight values. `offer` is null when there is none."""
+        body = read(PreviewBody, request)
+        found = offers.nearest(
+            actor=self.person, action=action, target=body.target, params=body.params, terms=body.terms
+        )
+        return Response(LessSerializer({"offer": found}).data)
 
 
 def preview_of(action: AnyAction) -> type[Preview]:

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import debts, grants, queries, services
+from actions import debts, grants, queries, scheduled, services
 from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.queue import Queue
@@ -144,6 +144,16 @@ class Start(Endpoint):
     def post(self, request: Request, pk: int) -> Response:
         """Let begin what was agreed and whose time counts from when its requester says so."""
         grants.activate(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
+
+
+class StartNow(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="startRunNow", request=None, responses={202: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Run at once what was agreed for later. If people had to agree, it takes one of them: the time was part of it."""
+        scheduled.start_now(actor=self.person, request=_visible(self.person, pk))
         return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
 
 

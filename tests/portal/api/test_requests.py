@@ -1,8 +1,10 @@
 """The whole loop for programs, on the real cluster: preview, ask, decide, take back; and every way it is refused."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from actions.models import Execution, Request
@@ -247,3 +249,30 @@ def test_a_stale_request_shows_what_is_different(
     detail = script(people.mira).get(f"/api/requests/{request.pk}").json()
     assert detail["state"] == "stale"
     assert any("4" in line["now"] for line in detail["differences"]), detail["differences"]
+
+
+def test_a_program_asks_for_later_and_runs_it_now(staged: Workload, people: People, script: Caller) -> None:
+    mira, at = script(people.mira, "read", "request"), timezone.now() + timedelta(hours=5)
+    made = ask(mira, staged, not_before=at.isoformat(timespec="seconds"))
+    assert (made.status_code, made.json()["run"]) == (201, "queued")
+    assert datetime.fromisoformat(made.json()["not_before"]) == at.replace(microsecond=0)
+    address = f"{made['Location']}/start-now"
+    assert script(people.jonas, "request").post(address).json()["code"] == "not-allowed"
+    started = mira.post(address)
+    assert started.status_code == 202
+    assert datetime.fromisoformat(started.json()["execution"]["queued_at"]) < timezone.now()
+    assert mira.post(address).json()["code"] == "too-late"
+
+
+def test_a_program_is_offered_less_that_needs_less(checkout: Workload, people: People, script: Caller) -> None:
+    params = {"role": "afterdeck-view-logs", "minutes": 600, "identity": "token"}
+    asked = {"target": checkout.pk, "params": params}
+    answer = script(people.mira, "request").post("/api/actions/get-namespace-access/less", asked, format="json")
+    assert answer.status_code == 200
+    offer = answer.json()["offer"]
+    assert (offer["name"], offer["value"], offer["asked"], offer["now"]) == ("minutes", 480, 600, None)
+    assert offer["preview"]["ruling"]["effect"] == "needs"
+    asked = {"target": checkout.pk, "params": {"replicas": 3}}
+    answer = script(people.mira, "request").post("/api/actions/resize-workload/less", asked, format="json")
+    assert answer.json() == {"offer": None}
+    assert not Request.objects.exists()
