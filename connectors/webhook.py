@@ -26,9 +26,8 @@ Resolve = Callable[[str, int], Iterable[str]]
 
 PORTS = {"https": 443, "http": 80}
 SECONDS = 5.0
+GONE = 410
 MOST_OF_A_URL = 500
-TRY_AGAIN = frozenset({408, 409, 425, 429})
-"""Answers that are about this moment, not about the message."""
 NEVER_SENT = (ConnectTimeoutError, NewConnectionError, SSLError)
 CARRIES_IPV4 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """Where the last 32 bits are an IPv4 address: NAT64, and what was before IPv4-mapped ones."""
@@ -111,13 +110,13 @@ def send(place: Place, *, body: str, secret: str, message: str, at: datetime, lo
         raise Unknown(f"{place.host} did not answer.", type(problem).__name__) from problem
     if 200 <= answer.status < 300:
         return
-    if answer.status in TRY_AGAIN or answer.status >= 500:
-        raise Transient(f"{place.host} answered {answer.status}.")
     if 300 <= answer.status < 400:
         raise Permanent(
             f"{place.host} answered {answer.status}: redirects are not followed. Give the address it leads to."
         )
-    raise Permanent(f"{place.host} answered {answer.status}.")
+    if answer.status == GONE:
+        raise Permanent(f"{place.host} answered {GONE}: it wants nothing more from us.")
+    raise Transient(f"{place.host} answered {answer.status}.")
 
 
 def is_public(text: str) -> bool:

@@ -46,6 +46,10 @@ class SlackSettings(BaseModel):
     api: str = "https://slack.com/api/"
 
 
+Host = Annotated[str, Field(pattern=r"\A(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?\z")]
+"""A host name or an address, with a port if it is not that of https."""
+
+
 class Configuration(BaseSettings):
     """Each field is the environment variable AFTERDECK_<NAME IN CAPITALS>. See docs/operations.md."""
 
@@ -64,8 +68,8 @@ class Configuration(BaseSettings):
     """So many administrators agree before what the policy files hold decides."""
     smtp: SmtpSettings | None = None
     slack: SlackSettings | None = None
-    webhook_hosts: Annotated[list[str], NoDecode] = []
-    webhook_private_hosts: Annotated[list[str], NoDecode] = []
+    webhook_hosts: Annotated[list[Host], NoDecode] = []
+    webhook_private_hosts: Annotated[list[Host], NoDecode] = []
     log_level: str = "INFO"
     debug: bool = False
     request_expiry_hours: int = Field(default=24, ge=1, le=24 * 30)

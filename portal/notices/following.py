@@ -18,15 +18,17 @@ from actions import bell
 from approvals import absences
 from audit import following
 from audit.following import Place
+from audit.models import EventRow
 from inventory.models import Person
 
 from . import channels
-from .models import Delivery, Follower, Notice
+from .models import Delivery, Follower, Kind, Notice
 from .telling import told_by
 
 log = structlog.get_logger(__name__)
 
 NAME = "notices"
+DECIDED = {"request.approved", "request.rejected", "request.expired", "request.withdrawn", "request.superseded"}
 AT_ONCE = 500
 FEW = 20
 """So many requests are announced to open pages one by one; more of them as "anything"."""
@@ -54,6 +56,7 @@ def _follow_some() -> bool:
         now = timezone.now()
         _write([Notice(event_id=event.pk, person=told.person, kind=told.kind, text=told.text, path=told.path,
                        request_id=event.request_id, at=event.at) for event, told in told_by(events, now)], now)  # fmt: skip
+        _settle(events, now)
         reached = following.place_of(events[-1]) if events else place
         Follower.objects.filter(pk=held.pk).update(txid=reached.txid, event_id=reached.event)
     return len(events) == AT_ONCE
@@ -74,6 +77,17 @@ def _write(notices: list[Notice], now: datetime) -> None:
     changed = {notice.request_id for notice in notices}
     for request_id in changed if len(changed) <= FEW else {None}:
         transaction.on_commit(partial(bell.announce, request_id))
+
+
+def _settle(events: Iterable[EventRow], now: datetime) -> None:
+    """That somebody is asked to decide is old news once they have, or once it is decided."""
+    asked = Notice.objects.filter(kind=Kind.DECIDE, read_at=None)
+    decided = {event.request_id for event in events if event.verb in DECIDED}
+    if decided:
+        asked.filter(request_id__in=decided).update(read_at=now)
+    for event in events:
+        if event.verb == "vote.cast":
+            asked.filter(request_id=event.request_id, person=event.actor_id).update(read_at=now)
 
 
 def _gather(person: Person, channel: str, notices: Iterable[Notice], now: datetime) -> None:

@@ -134,7 +134,9 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
     text = f"{request.requester.name} asks you to decide: {what_of(request)}"
     yield from story.tell(_others(people, request), Kind.DECIDE, text, path_of(request))
     for absence in absences.away_at(story.batch.now, [person.pk for person in people]).values():
-        if absence.stand_in is not None:
+        if absence.stand_in is not None and absence.person_id in absences.stand_in_for(
+            [absence.stand_in.pk], story.batch.now
+        ):
             instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what_of(request)}"
             yield from story.tell(_others([absence.stand_in], request), Kind.DECIDE, instead, path_of(request))
 

@@ -44,7 +44,8 @@ def test_a_message_arrives_signed_as_standard_webhooks_says(receiver: WebServer)
 @pytest.mark.parametrize(
     "url",
     [
-        "http://hooks.example.com/", "https://hooks.example.com:444/", "https://hooks.example.com.evil.example/", "ftp://hooks.example.com/",
+        "http://hooks.example.com/", "https://hooks.example.com:444/", "http://hooks.example.com:443/", "http://hooks.example.com:8443/",
+        "https://hooks.example.com.evil.example/", "ftp://hooks.example.com/",
         "https://evil.example/#hooks.example.com", "https://hooks.example.com@evil.example/", "https://me:pw@hooks.example.com/",
         "https://evil.example\\@hooks.example.com/", "https://hooks.example.com/a\r\nX-Evil: 1", "https://hooks.example.com/\x00",
         "https://hooks.example.com:99999/", "https://[::1", "https://", "hooks.example.com", "javascript:alert(1)", "https://hooks.éxample.com/",
@@ -99,7 +100,7 @@ def test_a_redirect_is_not_followed(receiver: WebServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "meaning"), [(404, Permanent), (400, Permanent), (429, Transient), (500, Transient), (503, Transient)]
+    ("status", "meaning"), [(410, Permanent), (400, Transient), (404, Transient), (429, Transient), (500, Transient)]
 )
 def test_an_answer_says_whether_to_try_again(receiver: WebServer, status: int, meaning: type[Exception]) -> None:
     receiver.answers["/hook"] = Answer(status)

@@ -27,6 +27,7 @@ def test_whoever_is_asked_is_told_and_whoever_asks_is_told_the_answer(followed: 
 
     approves(followed.jonas, waits)
     answer = told()[-1]
+    assert not Notice.objects.filter(kind=Kind.DECIDE, read_at=None).exists()  # old news
     assert (answer.person, answer.kind, answer.path) == (followed.mira, Kind.ANSWER, f"/requests/{waits.pk}")
 
 
