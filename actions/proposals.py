@@ -67,6 +67,8 @@ def preview(*, actor: Person, request: Request, params: Mapping[str, Any]) -> Pr
         raise BadParams({"params": [ONLY_SIZES]})
     if other := params.keys() - set(sizes_of(action.params)):
         raise BadParams({storable(name)[:100]: [ONLY_SIZES] for name in sorted(other)[: planning.MOST_PROBLEMS]})
+    if endless := [name for name, value in params.items() if value is None and request.params.get(name) is not None]:
+        raise BadParams({name: ["Say a number. Leaving it out would be more than what was asked."] for name in endless})
     return _less(request, action, planning.read_params(action, {**request.params, **params}))
 
 
@@ -209,8 +211,6 @@ def _not_less(name: str, action: AnyAction, asked: Params, proposed: Params, now
     before, after = getattr(asked, name), getattr(proposed, name)
     if name not in sizes_of(action.params):
         return ONLY_SIZES
-    if after is None:
-        return "Say a number. Leaving it out would be more than what was asked."
     extra, present = action.params.model_fields[name].json_schema_extra, now.get(name)
     known = isinstance(present, int) and not (isinstance(extra, Mapping) and extra.get("proposed"))
     if before is None:

@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("portal.web.action")),
     path("", include("portal.web.offers")),
     path("", include("portal.web.requests")),
+    path("", include("portal.web.proposals")),
     path("", include("portal.web.supply")),
     path("", include("portal.web.queue")),
     path("", include("portal.web.alike")),

@@ -6,9 +6,10 @@ The gate decides again when somebody acts; this only keeps the page from offerin
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.urls import reverse
 from django.utils import timezone
 
-from actions import scheduled, services, voting
+from actions import claims, proposals, scheduled, services, voting
 from actions.errors import TooLate
 from actions.handover import has_credential
 from actions.models import Execution, Request
@@ -35,6 +36,11 @@ class Deck:
     sentence: str = ""
     state: str = ""
     may_vote: bool = False
+    instead_of: str = ""
+    proposes: str = ""
+    claim: str = ""
+    """Whether one can say that one is on it ("claim") or is not any more ("release")."""
+    claimed_by: str = ""
     may_withdraw: bool = False
     may_cancel: bool = False
     may_resolve: bool = False
@@ -95,14 +101,21 @@ def _asked(person: Person, request: Request, asked: Round, mine: bool) -> Deck:
     elif request.not_before is not None:
         until = f"Its time is over, so it runs as soon as it is agreed. {until}"
     state = str(request.state)
+    claimer = claims.claimer_of(asked, timezone.now())
+    claimed_by = claimer.name if claimer and claimer != person else ""
     if mine:
         can = f"{people(others)} can." if others else "Nobody else was asked."
-        return Deck(f"You cannot approve this: you asked for it. {can}", until, state, may_withdraw=True)
+        return Deck(
+            f"You cannot approve this: you asked for it. {can}", until, state, may_withdraw=True, claimed_by=claimed_by
+        )
     if not place.refused:
         whose = f", instead of {place.instead_of}" if place.instead_of else ""
+        proposes = reverse("request-propose", args=[request.pk]) if proposals.can_be_less(request) else ""
         return Deck(f"You sign exactly this plan{whose}", f"It is made again before it runs; if it changed, nothing happens. {until}",
-                    state, may_vote=True)  # fmt: skip
-    return Deck(SAID.get(place.refused, "Waits for {}.").format(people(others, "or") or "nobody else"), until, state)
+                    state, may_vote=True, instead_of=place.instead_of, proposes=proposes, claimed_by=claimed_by,
+                    claim="" if claimed_by else "release" if claimer else "claim")  # fmt: skip
+    waits = SAID.get(place.refused, "Waits for {}.").format(people(others, "or") or "nobody else")
+    return Deck(waits, until, state, claimed_by=claimed_by)
 
 
 SAID = {

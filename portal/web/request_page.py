@@ -22,6 +22,7 @@ from inventory.models import Person
 
 from . import causes, decisions, plans, progress
 from .glass import Broken, broken_of
+from .proposed import Proposed, proposed_of
 from .verdict import Verdict, verdict_of
 from .words import short_digest
 
@@ -83,6 +84,7 @@ class RequestPage:
     stages: tuple[Stage, ...]
     grant: Grant | None
     broken: Broken | None
+    proposed: Proposed | None
 
     @property
     def is_over(self) -> bool:
@@ -97,6 +99,11 @@ class RequestPage:
     def verdict(self) -> Verdict | None:
         """What the rules said when it was asked for."""
         return verdict_of(ruling_from(self.request.ruling)) if self.request.ruling.get("answers") else None
+
+    @property
+    def superseded_by(self) -> Request | None:
+        """What takes its place, because its requester wants less."""
+        return getattr(self.request, "superseded_by", None)
 
     @property
     def was_agreed(self) -> bool:
@@ -174,6 +181,7 @@ def page_of(person: Person, request: Request) -> RequestPage:
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
         broken=broken_of(person, request),
+        proposed=proposed_of(person, request) if asked is not None else None,
     )
 
 

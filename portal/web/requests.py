@@ -93,7 +93,7 @@ def _page(
     return render(request, "request.html", context, status=status)
 
 
-def _decide(
+def decide(
     request: HttpRequest, person: Person, request_id: int, act: Callable[[Request], str], back: str = ""
 ) -> HttpResponse:
     """Do one thing about a request and show what came of it. `act` returns what to say."""
@@ -131,7 +131,7 @@ def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
         )
         return _said_of_vote(found, outcome.value)
 
-    return _decide(request, person, request_id, act, _back(request.POST.get("next", "")))
+    return decide(request, person, request_id, act, _back(request.POST.get("next", "")))
 
 
 def _back(text: str) -> str:
@@ -157,7 +157,7 @@ def withdraw(request: HttpRequest, person: Person, request_id: int) -> HttpRespo
         services.withdraw(actor=person, request=found)
         return "Taken back. Nothing has run."
 
-    return _decide(request, person, request_id, act)
+    return decide(request, person, request_id, act)
 
 
 @signed_in
@@ -167,7 +167,7 @@ def cancel(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
         services.cancel(actor=person, request=found)
         return "It stops at the next step."
 
-    return _decide(request, person, request_id, act)
+    return decide(request, person, request_id, act)
 
 
 @signed_in
@@ -185,7 +185,7 @@ def review(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
         )  # fmt: skip
         return f"Reviewed. {found.requester.name} sees what you said."
 
-    return _decide(request, person, request_id, act, _back(request.POST.get("next", "")))
+    return decide(request, person, request_id, act, _back(request.POST.get("next", "")))
 
 
 @signed_in
@@ -197,7 +197,7 @@ def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpRespon
         )
         return "Recorded. The target is free again."
 
-    return _decide(request, person, request_id, act)
+    return decide(request, person, request_id, act)
 
 
 @signed_in
@@ -207,7 +207,7 @@ def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse
         grants.activate(actor=person, request=found)
         return "It begins now, and so does its time."
 
-    return _decide(request, person, request_id, act)
+    return decide(request, person, request_id, act)
 
 
 @signed_in
@@ -217,7 +217,7 @@ def start_now(request: HttpRequest, person: Person, request_id: int) -> HttpResp
         scheduled.start_now(actor=person, request=found)
         return "It begins now."
 
-    return _decide(request, person, request_id, act)
+    return decide(request, person, request_id, act)
 
 
 @signed_in
@@ -232,7 +232,7 @@ def give_back(request: HttpRequest, person: Person, grant_id: int) -> HttpRespon
         grants.give_back(actor=person, grant=grant)
         return "Given back. It is being ended now."
 
-    return _decide(request, person, grant.request_id, act)
+    return decide(request, person, grant.request_id, act)
 
 
 @dataclass(frozen=True)
