@@ -1,7 +1,9 @@
 """Rows that need no cluster behind them: for everything that ends before a plan does."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 
@@ -12,7 +14,7 @@ from actions.targets import target_of
 from approvals.facts import Approver
 from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
 from approvals.services import open_round
-from inventory.models import Cluster, Environment, Service, Team, Workload
+from inventory.models import Cluster, Environment, Person, Service, Team, Workload
 from tests.characters import People
 
 
@@ -26,18 +28,23 @@ def make_workload(slug: str, team: str) -> Workload:
     )  # fmt: skip
 
 
-def make_request(target: Workload, people: People, number: int = 1) -> Request:
-    """Waits for Jonas or Ines. All at the same moment: position is time and id, and time alone does not tell them apart."""
+def make_request(
+    target: Workload, people: People, number: int = 1, asked: Sequence[Person] = (), **fields: Any
+) -> Request:
+    """Waits for Jonas or Ines, or who else is asked. All at the same moment: position is time and id, and time alone does not tell
+    them apart.
+    """
     now = timezone.now().replace(second=0, microsecond=0)
-    plan, answer = _plan(target), _ruling(people)
+    plan, answer = _plan(target), _ruling(asked or (people.ines, people.jonas))
     return Request.objects.create(
         action=plan.action, service=target.service, environment=target.environment, workload=target, target_key=plan.target.key,
         target_label=plan.target.label, params={}, summary=f"{number}", reason="r", entrance="test", requester=people.mira,
-        plan_text=plan.text, digest=plan.digest, ruling=asdict(answer), risk=1, state=RequestState.AWAITING_APPROVAL, created_at=now,
+        plan_text=plan.text, digest=plan.digest, ruling=asdict(answer), state=RequestState.AWAITING_APPROVAL, created_at=now,
         round=open_round(
             digest=plan.digest, requester_identity=people.mira.identity, requirements=answer.requirements, now=now,
-            expires_at=now + timedelta(days=1),
+            expires_at=now + timedelta(days=1), risk=fields.get("risk", 1),
         ),
+        **{"risk": 1, **fields},
     )  # fmt: skip
 
 
@@ -51,7 +58,7 @@ def _plan(target: Workload) -> Plan:
     )  # fmt: skip
 
 
-def _ruling(people: People) -> Ruling:
-    asked = tuple(Approver(each.identity, each.username, each.name) for each in (people.ines, people.jonas))
+def _ruling(people: Sequence[Person]) -> Ruling:
+    asked = tuple(Approver(each.identity, each.username, each.name) for each in people)
     answer = RuleAnswer("production-needs-approver", Effect.NEEDS, "This is production.")
     return Ruling(Effect.NEEDS, (answer,), (Requirement(answer.rule, 1, "owning-team-approvers", asked),), "0" * 64)

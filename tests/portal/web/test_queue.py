@@ -1,16 +1,23 @@
 """The approver's queue: order, what one needs to sign, and the way back to it after each decision."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from actions.models import Debt, Request
 from actions.states import RequestState
-from approvals.models import Asked
-from inventory.models import Workload
+from approvals.models import Absence, Asked, Round
+from approvals.rulings import requirement_from
+from approvals.services import open_round
+from inventory.models import Person, Workload
+from portal.web.words import moment
 from tests.characters import People, approves, fresh
 from tests.portal.api.rows import make_request, make_workload
 from tests.portal.web.conftest import SignedIn
@@ -28,7 +35,12 @@ def seen(client: Client, query: str = "") -> str:
 
 
 def listed(page: str) -> list[int]:
-    return [int(number) for number in re.findall(r'href="/approvals\?request=(\d+)"', page)]
+    return [int(number) for number in re.findall(r'href="/approvals\?[^"]*request=(\d+)"', page)]
+
+
+def mine(page: str) -> list[int]:
+    _, found, rest = page.partition("<ul data-decide>")
+    return listed(rest.partition("</ul>")[0]) if found else []
 
 
 def test_an_empty_queue_says_what_would_be_there(people: People, signed_in: SignedIn) -> None:
@@ -38,8 +50,7 @@ def test_an_empty_queue_says_what_would_be_there(people: People, signed_in: Sign
 
 
 def test_the_riskiest_comes_first_and_then_the_oldest(people: People, target: Workload, signed_in: SignedIn) -> None:
-    rows = [make_request(target, people, number) for number in range(3)]
-    Asked.objects.filter(round=rows[2].round).update(risk=3)
+    rows = [make_request(target, people, number, risk=risk) for number, risk in enumerate((1, 1, 3))]
     Asked.objects.filter(round=rows[1].round).update(at=rows[0].created_at.replace(year=2025))
     page = seen(signed_in(people.jonas))
     assert listed(page) == [rows[2].pk, rows[1].pk, rows[0].pk]
@@ -90,6 +101,131 @@ def test_a_decided_request_can_still_be_looked_at(people: People, target: Worklo
     approves(people.ines, waits)
     page = seen(signed_in(people.jonas), f"?request={waits.pk}")
     assert 'value="approve"' not in page
+
+
+def test_deciding_opens_what_was_next_and_not_the_first_again(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    first, second, third = (make_request(target, people, number) for number in range(3))
+    jonas = signed_in(people.jonas)
+    following = re.search('name="next" value="(queue[^"]*)"', seen(jonas, f"?request={second.pk}"))
+    assert following is not None
+    form = {"decision": "reject", "digest": second.digest, "note": "No", "next": following[1]}
+    where = jonas.post(reverse("request-vote", args=[second.pk]), form)["Location"]
+    assert f'value="{third.digest}"' in seen(jonas, where.removeprefix("/approvals"))
+    approves(people.ines, third)
+    page = seen(jonas, where.removeprefix("/approvals"))
+    assert f"/requests/{first.pk}/vote" in page  # what was next is decided by now
+
+
+def test_page_after_page_shows_each_once(people: People, target: Workload, signed_in: SignedIn) -> None:
+    risks = [1 + number % 3 for number in range(103)]
+    rows = [make_request(target, people, number, risk=risk) for number, risk in enumerate(risks)]
+    jonas, query, found = signed_in(people.jonas), "", []
+    for _ in range(3):
+        page = seen(jonas, query)
+        found.append(mine(page))
+        more = re.search(r'href="/approvals(\?after=[^"]+)" rel="next"', page)
+        query = more[1] if more else ""
+    assert [len(each) for each in found] == [50, 50, 3]
+    assert not query
+    assert [number for each in found for number in each] == [
+        row.pk for row in sorted(rows, key=lambda row: (-row.risk, row.pk))
+    ]
+    assert "100 or more to decide" in seen(jonas)
+    assert "99+" in seen(jonas)
+
+
+@pytest.mark.parametrize("query", ["?after=9,2026-01-01T00:00:00%2B00:00,1", "?after=1,x", "?after=1", "?after=%00"])
+def test_a_place_that_no_page_links_to_is_not_found(people: People, signed_in: SignedIn, query: str) -> None:
+    assert signed_in(people.jonas).get(f"{reverse('queue')}{query}").status_code == 404
+
+
+def test_who_left_the_approvers_meanwhile_is_not_offered_it(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    waits = make_request(target, people)
+    people.jonas.groups.remove(Group.objects.get(name="payments-approvers"))
+    page = seen(signed_in(people.jonas))
+    assert "Nothing to decide" in page
+    assert mine(page) == []
+    assert "Others decide" in page
+    assert listed(page) == [waits.pk]
+    assert mine(seen(signed_in(people.ines))) == [waits.pk]
+
+
+def test_who_turns_out_to_be_the_requester_is_not_offered_it(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    make_request(target, people)
+    Person.objects.filter(pk=people.jonas.pk).update(same_person_as=people.mira)
+    page = seen(signed_in(people.jonas))
+    assert "Nothing to decide" in page
+    assert 'value="approve"' not in page
+
+
+def test_who_stands_in_sees_what_they_are_asked_and_decides_it(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    """Leila sees none of team payments' services. She and Ines share a group, and Ines is away."""
+    waits = make_request(target, people, asked=[people.ines])
+    leila = signed_in(people.leila)
+    assert listed(seen(leila)) == []
+    guild = Group.objects.create(name="guild")
+    guild.user_set.add(people.ines, people.leila)
+    now = timezone.now()
+    away = Absence.objects.create(
+        person=people.ines, stand_in=people.leila, starts_at=now, ends_at=now + timedelta(days=1)
+    )
+    page = seen(leila)
+    assert mine(page) == [waits.pk]
+    assert "for Ines, who is away" in page
+    assert 'value="approve"' in page
+    form = {"decision": "reject", "digest": waits.digest, "note": "Not now", "next": "queue"}
+    assert leila.post(reverse("request-vote", args=[waits.pk]), form)["Location"] == reverse("queue")
+    assert fresh(waits).state == RequestState.REJECTED
+    assert "You rejected for Ines" in leila.get(reverse("decided")).content.decode()
+
+    other = make_request(target, people, asked=[people.ines])
+    Absence.objects.filter(pk=away.pk).update(ended_at=timezone.now())
+    assert listed(seen(leila)) == []
+    assert leila.get(reverse("request", args=[other.pk])).status_code == 404
+
+
+def test_who_stands_in_for_a_colleague_decides_each_request_once(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    waits = make_request(target, people)
+    Round.objects.filter(pk=waits.round_id).update(requirements=[{**waits.round.requirements[0], "count": 2}])
+    now = timezone.now()
+    Absence.objects.create(person=people.ines, stand_in=people.jonas, starts_at=now, ends_at=now + timedelta(days=1))
+    assert mine(seen(signed_in(people.jonas))) == [waits.pk]
+    approves(people.jonas, waits)
+    assert mine(seen(signed_in(people.jonas))) == []
+
+
+def test_broken_glass_is_listed_for_its_reviewer_with_when_it_is_due(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    acted = make_request(target, people, breaks_glass=True)
+    waits = fresh(acted).round
+    assert waits is not None
+    review = open_round(
+        kind=Round.Kind.REVIEW, digest=acted.digest, requester_identity=people.mira.identity, now=timezone.now(),
+        requirements=[requirement_from(need) for need in waits.requirements], expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    Request.objects.filter(pk=acted.pk).update(state=RequestState.APPROVED, round=None)
+    Asked.objects.filter(round=waits).update(open=False)
+    due = timezone.now() + timedelta(hours=12)
+    Debt.objects.create(request=acted, round=review, identity=people.mira.identity, due_at=due)
+    page = seen(signed_in(people.jonas))
+    assert "Broken glass to review" in page
+    assert f"due {moment(due)}" in page
+    assert "1 to decide" in page
+    assert "1 thing needs you" in signed_in(people.jonas).get("/").content.decode()
+    assert "Broken glass to review" not in seen(signed_in(people.mira_admin))
+    Debt.objects.update(settled_at=timezone.now())
+    assert "Broken glass to review" not in seen(signed_in(people.jonas))
 
 
 @pytest.mark.parametrize("query", ["?request=999999", "?request=x", "?request=%00", "?request=99999999999999999999"])
