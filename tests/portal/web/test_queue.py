@@ -196,7 +196,9 @@ def test_who_stands_in_for_a_colleague_decides_each_request_once(
     people: People, target: Workload, signed_in: SignedIn
 ) -> None:
     waits = make_request(target, people)
-    Round.objects.filter(pk=waits.round_id).update(requirements=[{**waits.round.requirements[0], "count": 2}])
+    asked = fresh(waits).round
+    assert asked is not None
+    Round.objects.filter(pk=asked.pk).update(requirements=[{**asked.requirements[0], "count": 2}])
     now = timezone.now()
     Absence.objects.create(person=people.ines, stand_in=people.jonas, starts_at=now, ends_at=now + timedelta(days=1))
     assert mine(seen(signed_in(people.jonas))) == [waits.pk]
