@@ -14,8 +14,9 @@ from guardian.shortcuts import get_objects_for_user, get_users_with_perms
 from approvals import absences, groups
 from approvals.facts import Approver
 from approvals.models import Absence, Round, Vote
+from approvals.queries import requirements_of
 from approvals.rulings import Requirement, requirement_from
-from approvals.services import Standing, Voter, counted, requirements_of
+from approvals.services import Standing, Voter, counted
 from approvals.tally import CountedVote
 from inventory import on_call
 from inventory import queries as inventory

@@ -1,4 +1,4 @@
-"""What people are asked, in the order in which they want to decide it: riskiest first, then oldest.
+"""What a round needs, and what people are asked, in the order in which they want to decide it: riskiest first, then oldest.
 
 That order is an index (`models.Asked`), so a page is a short walk along it from where the last one ended, for everybody in whose place
 one may decide, and costs the same whether ten rounds are open or a hundred thousand.
@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from .models import Round, Vote
+from .rulings import Requirement, requirement_from
 
 RISKS = (3, 2, 1)
 """From the riskiest. A row comparison walks one direction only, so each has a walk of its own."""
@@ -41,6 +42,20 @@ class Line:
     risk: int
     at: datetime
     round: int
+
+
+def requirements_of(asked: Round) -> tuple[Requirement, ...]:
+    """What it needs, with those among the people who are asked by now because nobody had answered."""
+    return tuple(by_now(requirement_from(need), asked.escalated_minutes) for need in asked.requirements)
+
+
+def by_now(need: Requirement, minutes: int) -> Requirement:
+    """The requirement after so many minutes without an answer."""
+    later = need.escalation
+    if later is None or later.after_minutes > minutes:
+        return need
+    people = {person.identity: person for person in (*need.people, *later.people)}
+    return Requirement(need.rule, need.count, need.of, tuple(people.values()), later)
 
 
 def asked_of(

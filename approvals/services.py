@@ -12,7 +12,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from .models import Asked, Round, Vote
-from .rulings import Requirement, requirement_from
+from .queries import by_now, requirements_of
+from .rulings import Requirement
 from .tally import CountedVote, Outcome, tally
 
 NEVER_THE_REQUESTER = "four-eyes"
@@ -95,11 +96,6 @@ def open_round(
     )
     _ask(asked, needs, risk)
     return asked
-
-
-def requirements_of(asked: Round) -> tuple[Requirement, ...]:
-    """What it needs, with those among the people who are asked by now because nobody had answered."""
-    return tuple(_by_now(requirement_from(need), asked.escalated_minutes) for need in asked.requirements)
 
 
 def locked(asked: Round) -> Round:
@@ -195,7 +191,7 @@ def would_satisfy(asked: Round, standing: Standing, requirements: Iterable[Requi
     Of the same group, whoever was asked in it and could decide still can: a shift that ends takes no approval back.
     """
     needs = []
-    for need in (_by_now(each, asked.escalated_minutes) for each in requirements):
+    for need in (by_now(each, asked.escalated_minutes) for each in requirements):
         there = [person for each in standing.needs if _whom(each) == _whom(need) for person in each.people]
         needs.append(replace(need, people=(*need.people, *there)))
     return tally(needs, standing.votes, requester=standing.requester, digest=asked.digest) is Outcome.APPROVED
@@ -207,14 +203,6 @@ def _whom(need: Requirement) -> tuple[str, str]:
 
 def counted(vote: Vote) -> CountedVote:
     return CountedVote(vote.identity, vote.decision == Vote.Decision.APPROVE, vote.digest, vote.instead_of)
-
-
-def _by_now(need: Requirement, minutes: int) -> Requirement:
-    later = need.escalation
-    if later is None or later.after_minutes > minutes:
-        return need
-    people = {person.identity: person for person in (*need.people, *later.people)}
-    return Requirement(need.rule, need.count, need.of, tuple(people.values()), later)
 
 
 def _ask(asked: Round, needs: Sequence[Requirement], risk: int, never: Set[int] = frozenset()) -> None:

@@ -85,6 +85,20 @@ class VoteBody(Body):
     note: str = Field("", max_length=MAX_REASON, description="A no needs one")
 
 
+class ProposalBody(Body):
+    params: dict[str, Any] = Field(
+        description="The numbers that differ, each between what is true now and what was asked"
+    )
+    note: str = Field("", max_length=MAX_REASON)
+    digest: Digest | None = Field(
+        None, description="The plan you looked at. If it is no longer true, nothing is proposed."
+    )
+
+
+class ConfirmationBody(Body):
+    digest: Digest = Field(description="The digest of the proposal you looked at")
+
+
 class UndoBody(TermsBody):
     reason: str = Field(min_length=1, max_length=MAX_REASON)
     digest: Digest | None = Field(

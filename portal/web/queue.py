@@ -14,13 +14,12 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from actions import queries
+from actions import claims, queries
 from actions import queue as waiting
 from actions.models import Debt, Request
 from actions.protocol import Risk
 from approvals.models import Vote
 from approvals.queries import Line
-from approvals.services import CLAIM_HOLDS
 from inventory.models import Person
 
 from . import paging
@@ -217,8 +216,8 @@ def _notes(each: waiting.Waiting, person: Person, now: datetime) -> list[str]:
     asked, request, notes = each.request.round, each.request, []
     if each.instead_of is not None:
         notes.append(f"for {each.instead_of.name}, who is away")
-    if asked is not None and asked.claimed_by is not None and asked.claimed_at and asked.claimed_at > now - CLAIM_HOLDS:
-        notes.append("you are on it" if asked.claimed_by_id == person.pk else f"{asked.claimed_by.name} is on it")
+    if (claimer := claims.claimer_of(asked, now)) is not None:
+        notes.append("you are on it" if claimer == person else f"{claimer.name} is on it")
     if asked is not None and (agreed := sum(vote.decision == Vote.Decision.APPROVE for vote in asked.votes.all())):
         notes.append(f"{agreed} agreed")
     if request.overrides:

@@ -3,14 +3,18 @@
 import json
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from actions.claims import claimer_of
 from actions.compare import compare
-from actions.models import Debt, Execution, JournalEntry
+from actions.models import Debt, Execution, JournalEntry, Proposal
 from actions.models import Request as ActionRequest
+from actions.proposals import latest_of
 from actions.states import ExecutionState, RequestState
 from approvals.models import Round, Vote
+from approvals.queries import requirements_of
 from approvals.rulings import ruling_from
 
 from .base import Output, PersonSerializer, RiskField
@@ -50,19 +54,38 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
 
 class VoteSerializer(serializers.ModelSerializer[Vote]):
     voter = PersonSerializer()
+    instead_of = serializers.SerializerMethodField(help_text="The name of whom the voter stood in for, or null")
 
     class Meta:
         model = Vote
-        fields = ["voter", "decision", "digest", "note", "at"]
+        fields = ["voter", "instead_of", "decision", "digest", "note", "at"]
+
+    def get_instead_of(self, vote: Vote) -> str | None:
+        asked = (each for need in requirements_of(vote.round) for each in need.people)
+        return next((each.name for each in asked if each.identity == vote.instead_of), None)
 
 
 class RoundSerializer(serializers.ModelSerializer[Round]):
-    requirements = RequirementSerializer(many=True)
+    requirements = serializers.SerializerMethodField(
+        help_text="With those who are asked by now because nobody answered"
+    )
     votes = VoteSerializer(many=True)
+    claimed_by = serializers.SerializerMethodField(
+        help_text="Who says to be looking at it; it keeps nobody from deciding"
+    )
 
     class Meta:
         model = Round
-        fields = ["state", "digest", "requirements", "votes", "opened_at", "closed_at", "expires_at"]
+        fields = ["state", "digest", "requirements", "votes", "claimed_by", "opened_at", "closed_at", "expires_at"]
+
+    @extend_schema_field(RequirementSerializer(many=True))
+    def get_requirements(self, asked: Round) -> Any:
+        return RequirementSerializer(requirements_of(asked), many=True).data
+
+    @extend_schema_field(PersonSerializer(allow_null=True))
+    def get_claimed_by(self, asked: Round) -> Any:
+        who = claimer_of(asked, timezone.now())
+        return PersonSerializer(who).data if who else None
 
 
 class JournalEntrySerializer(serializers.ModelSerializer[JournalEntry]):
@@ -102,6 +125,27 @@ class DifferenceSerializer(Output):
     now = serializers.CharField()
 
 
+class ProposalSerializer(serializers.ModelSerializer[Proposal]):
+    """Less than what was asked, that an approver would agree to. `differences`: what was asked, and what it would be `now`."""
+
+    proposer = PersonSerializer()
+    params = serializers.DictField()
+    plan = serializers.SerializerMethodField()
+    differences = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Proposal
+        fields = ["id", "proposer", "state", "params", "digest", "note", "at", "closed_at", "plan", "differences"]
+
+    @extend_schema_field(PlanSerializer)
+    def get_plan(self, proposal: Proposal) -> Any:
+        return json.loads(proposal.plan_text)
+
+    @extend_schema_field(DifferenceSerializer(many=True))
+    def get_differences(self, proposal: Proposal) -> list[dict[str, str]]:
+        return _lines(proposal.request.plan_text, proposal.plan_text)
+
+
 class RequestDetailSerializer(RequestSerializer):
     plan = serializers.SerializerMethodField()
     impact = ImpactSerializer(many=True)
@@ -113,9 +157,11 @@ class RequestDetailSerializer(RequestSerializer):
         help_text="Of a stale request: what was agreed, and what would happen now"
     )
 
+    proposal = serializers.SerializerMethodField(help_text="The latest one, or null")
+
     class Meta(RequestSerializer.Meta):
         fields = [
-            *RequestSerializer.Meta.fields, "plan", "impact", "ruling", "approval", "execution", "review", "differences",
+            *RequestSerializer.Meta.fields, "proposal", "plan", "impact", "ruling", "approval", "execution", "review", "differences",
         ]  # fmt: skip
 
     @extend_schema_field(PlanSerializer)
@@ -128,10 +174,16 @@ class RequestDetailSerializer(RequestSerializer):
 
     @extend_schema_field(DifferenceSerializer(many=True))
     def get_differences(self, request: ActionRequest) -> list[dict[str, str]]:
-        if not request.stale_plan_text:
-            return []
-        found = compare(request.plan_text, request.stale_plan_text)
-        return [{"label": line.label, "agreed": line.agreed, "now": line.now} for line in found]
+        return _lines(request.plan_text, request.stale_plan_text) if request.stale_plan_text else []
+
+    @extend_schema_field(ProposalSerializer(allow_null=True))
+    def get_proposal(self, request: ActionRequest) -> Any:
+        found = latest_of(request)
+        return ProposalSerializer(found).data if found else None
+
+
+def _lines(agreed: str, now: str) -> list[dict[str, str]]:
+    return [{"label": line.label, "agreed": line.agreed, "now": line.now} for line in compare(agreed, now)]
 
 
 class QueueSerializer(Output):

@@ -13,7 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from actions import debts, grants, queries, scheduled, services
+from actions import claims, debts, grants, proposals, queries, scheduled, services
 from actions.errors import Denied, NotFound
 from actions.models import Request as ActionRequest
 from actions.queue import Queue
@@ -25,6 +25,8 @@ from approvals.rulings import ruling_from
 from audit.canonical import storable
 from inventory.models import Person
 from portal.api.bodies import (
+    ConfirmationBody,
+    ProposalBody,
     ResolutionBody,
     ReviewBody,
     Submission,
@@ -112,9 +114,64 @@ class Votes(Endpoint):
         """Decide about the plan with this digest. A vote that does not count is refused, and the refusal is on record."""
         body, row = read(VoteBody, request), _visible(self.person, pk)
         services.vote(
-            actor=self.person, request=row, approve=body.decision == "approve", digest=body.digest, note=body.note
-        )
+            actor=self.person, request=row, approve=body.decision == "approve", digest=body.digest, note=body.note,
+            entrance=ENTRANCE,
+        )  # fmt: skip
         return _detail(self.person, pk, status.HTTP_201_CREATED)
+
+
+class Claim(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="claimRequest", request=None, responses=RequestDetailSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Say that one is looking at it. Others can still decide, and it lapses by itself."""
+        claims.claim(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk)
+
+
+class Release(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="releaseRequest", request=None, responses=RequestDetailSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Say that one is not looking at it any more."""
+        claims.release(actor=self.person, request=_visible(self.person, pk))
+        return _detail(self.person, pk)
+
+
+class Proposals(Endpoint):
+    scopes = {"POST": Scope.APPROVE}
+
+    @extend_schema(operation_id="proposeLess", request=ProposalBody, responses={201: RequestDetailSerializer})
+    def post(self, request: Request, pk: int) -> Response:
+        """Say to how much less one would agree. It is planned as the requester, who confirms it or not."""
+        body, row = read(ProposalBody, request), _visible(self.person, pk)
+        proposals.propose(actor=self.person, request=row, params=body.params, note=body.note, digest=body.digest)
+        return _detail(self.person, pk, status.HTTP_201_CREATED)
+
+
+class Confirmation(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="confirmProposal", request=ConfirmationBody, responses={201: RequestDetailSerializer})
+    def post(self, request: Request, pk: int, proposal: int) -> Response:
+        """Ask for that instead. Answers with the new request, which takes the place of this one and has the proposer's yes."""
+        body, row = read(ConfirmationBody, request), _visible(self.person, pk)
+        found = proposals.proposal_of(row, proposal)
+        made = proposals.confirm(actor=self.person, proposal=found, digest=body.digest, entrance=ENTRANCE)
+        return _created(self.person, made)
+
+
+class Declination(Endpoint):
+    scopes = {"POST": Scope.REQUEST}
+
+    @extend_schema(operation_id="declineProposal", request=None, responses=RequestDetailSerializer)
+    def post(self, request: Request, pk: int, proposal: int) -> Response:
+        """Keep to what was asked; it waits as before."""
+        row = _visible(self.person, pk)
+        proposals.decline(actor=self.person, proposal=proposals.proposal_of(row, proposal))
+        return _detail(self.person, pk)
 
 
 class Withdrawal(Endpoint):
