@@ -26,7 +26,6 @@ from inventory.models import Person
 from .models import Kind, Notice
 
 MOST_TEXT = 300
-POLICY = "/policy"
 
 
 @dataclass(frozen=True)
@@ -220,7 +219,7 @@ def _proposal_answered(said: str) -> Teller:
 
 
 def _policy(said: str) -> Teller:
-    return lambda story: story.tell(story.batch.administrators, Kind.POLICY, said, POLICY)
+    return lambda story: story.tell(story.batch.administrators, Kind.POLICY, said, reverse("policy"))
 
 
 def _stands_in(story: Story) -> Iterator[Told]:

@@ -6,8 +6,10 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from actions.models import Request
+from actions.models import Proposal, Request
 from approvals import absences
+from approvals.models import Round
+from approvals.services import escalate
 from portal.notices.following import follow
 from portal.notices.models import Delivery, Follower, Kind, Notice
 from tests.characters import People, approves
@@ -39,6 +41,37 @@ def test_who_stands_in_is_asked_too(followed: People, waits: Request) -> None:
     assert names(told()) == {("jonas", Kind.STAND_IN)}
     happens(waits, "request.submitted", by=followed.mira)
     assert ("jonas", Kind.DECIDE) in names(told())
+
+
+def test_who_is_asked_later_is_told_then_and_the_others_not_again(followed: People, waits: Request) -> None:
+    asked = Round.objects.get(request=waits)
+    kofi = {"identity": followed.kofi.identity, "username": "kofi", "name": "Kofi"}
+    later = {"after_minutes": 5, "of": "administrators", "people": [kofi]}
+    needs = [{**need, "escalation": later} for need in asked.requirements]
+    Round.objects.filter(pk=asked.pk).update(requirements=needs, escalates_at=asked.opened_at)
+    happens(waits, "request.submitted", by=followed.mira)
+    assert "kofi" not in {notice.person.username for notice in told()}
+    assert escalate(asked, risk=1, now=asked.opened_at + timedelta(minutes=6))
+    happens(waits, "request.escalated")
+    assert sorted(notice.person.username for notice in told()) == ["ines", "jonas", "kofi"]
+
+
+def test_a_proposal_is_the_requesters_news_and_its_answer_the_proposers(followed: People, waits: Request) -> None:
+    Proposal.objects.create(
+        request=waits, proposer=followed.ines, params={}, plan_text="{}", digest="0" * 64, at=timezone.now()
+    )
+    happens(waits, "proposal.made", by=followed.ines)
+    happens(waits, "proposal.declined", by=followed.mira)
+    assert [(each.person, each.kind) for each in told()] == [
+        (followed.mira, Kind.PROPOSAL),
+        (followed.ines, Kind.PROPOSAL),
+    ]
+
+
+def test_a_policy_and_a_review_are_told(followed: People, waits: Request) -> None:
+    happens(waits, "policy.proposed")
+    happens(waits, "debt.settled", by=followed.ines)
+    assert names(told()) == {("kofi", Kind.POLICY), ("mira", Kind.DEBT)}
 
 
 def test_trouble_is_the_requesters_and_the_approvers(followed: People, waits: Request) -> None:
