@@ -83,7 +83,7 @@ class Ruling:
     def headline(self) -> str:
         """The answer in one sentence, without a full stop."""
         if self.effect is Effect.ALLOW:
-            return "Runs now, nobody has to be asked"
+            return "Runs now, by breaking glass" if self.break_glass else "Runs now, nobody has to be asked"
         if self.effect is Effect.NEEDS:
             return " and ".join(
                 f"needs {need.count} of {len(need.people)} {'approver' if len(need.people) == 1 else 'approvers'}"

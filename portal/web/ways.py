@@ -37,11 +37,10 @@ class Way:
 
 @dataclass(frozen=True)
 class Glass:
-    """What breaking it means, each in a sentence, and who reviews it by when."""
+    """What breaking it means, each in a sentence, and of these the one about the review."""
 
     consequences: tuple[tuple[str, str], ...]
-    reviewers: str
-    due: str
+    review: str
 
 
 def ways_of(seen: Preview, how: How) -> tuple[Way, ...]:
@@ -65,9 +64,9 @@ def glass_of(seen: Preview) -> Glass | None:
     offer = seen.ruling.break_glass
     if not seen.terms.break_glass or offer is None:
         return None
-    reviewers = _one_of(offer.review)
     due = moment(timezone.now() + timedelta(hours=offer.hours))
-    return Glass(tuple(_consequences(seen, offer, reviewers, due)), reviewers, due)
+    review = f"{_one_of(offer.review)} {'reviews' if offer.review.count == 1 else 'review'} it by {due}."
+    return Glass(tuple(_consequences(seen, offer, review)), review)
 
 
 def confirmed(draft: Draft) -> None:
@@ -78,12 +77,15 @@ def confirmed(draft: Draft) -> None:
         )
 
 
-def _consequences(seen: Preview, offer: BreakGlass, reviewers: str, due: str) -> Iterable[tuple[str, str]]:
+def _consequences(seen: Preview, offer: BreakGlass, review: str) -> Iterable[tuple[str, str]]:
     aside = people(list(dict.fromkeys(answer.rule for answer in seen.ruling.set_aside)))
     yield "Now", f"It runs before anybody has agreed. Set aside: {aside}."
     yield "Told", f"{_named(offer.review)}, the team's approvers and the administrators are told at once."
-    yield "Review", f"{reviewers} looks at it by {due} and says whether it was right. You never review it yourself."
-    yield "Until then", "You cannot break glass again, for nothing and under none of your accounts."
+    yield (
+        "Review",
+        f"{review} You never do, under any account. If it is late, an alarm is raised and the administrators are asked too.",
+    )
+    yield "Until then", "You cannot break glass for anything else, under any account."
     yield "For ever", "The record says that you did, and why."
 
 
@@ -100,7 +102,7 @@ def _named(need: Requirement) -> str:
 
 
 def _one_of(need: Requirement) -> str:
-    """Jonas; one of Jonas and Ines; 2 of Jonas, Ines and Priya."""
-    if len(need.people) == need.count == 1:
-        return need.people[0].name
-    return f"{'One' if need.count == 1 else need.count} of {_named(need)}"
+    """Jonas; Jonas or Ines; 2 of Jonas, Ines and Priya."""
+    if need.count == 1:
+        return people([who.name for who in need.people], "or")
+    return f"{need.count} of {_named(need)}"
