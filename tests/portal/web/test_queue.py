@@ -192,6 +192,13 @@ def test_who_stands_in_sees_what_they_are_asked_and_decides_it(
     assert leila.get(reverse("request", args=[other.pk])).status_code == 404
 
 
+def test_who_asked_decides_it_in_nobodys_place_either(people: People, target: Workload, signed_in: SignedIn) -> None:
+    make_request(target, people)
+    now = timezone.now()
+    Absence.objects.create(person=people.ines, stand_in=people.mira, starts_at=now, ends_at=now + timedelta(days=1))
+    assert mine(seen(signed_in(people.mira))) == []
+
+
 def test_who_stands_in_for_a_colleague_decides_each_request_once(
     people: People, target: Workload, signed_in: SignedIn
 ) -> None:
