@@ -5,7 +5,7 @@ is offered was planned and ruled on, so it is never a guess; where there are mor
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
@@ -27,14 +27,25 @@ ROUND = (1, 2, 5, 10, 15, 20, 50, 60, 100, 250, 500, 1000, 1440, 10_000, 100_000
 
 
 @dataclass(frozen=True)
-class Offer:
+class Less:
     """One parameter with less. `now` is what is true at this moment, `None` when that is not known."""
 
     name: str
     value: int
     asked: int
     now: int | None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What to ask for instead: mostly one parameter, and several where one alone is not enough."""
+
+    less: tuple[Less, ...]
     seen: Preview
+
+
+Ladder = Sequence[Mapping[str, int]]
+"""What to try for one or several parameters, the nearest to what was asked first."""
 
 
 @dataclass
@@ -48,23 +59,39 @@ class _Search:
     from_form: bool
     terms: Terms
     left: int = MOST_PLANS
-    seen: dict[tuple[str, int], Preview] = field(default_factory=dict)
 
-    def plan(self, values: Mapping[str, Any]) -> Preview:
+    def plan(self, values: Mapping[str, int]) -> Preview:
         self.left -= 1
+        typed = {name: str(value) if self.from_form else value for name, value in values.items()}
         return services.preview(
-            actor=self.actor, action=self.action, target=self.target, params={**self.params, **values}, from_form=self.from_form,
+            actor=self.actor, action=self.action, target=self.target, params={**self.params, **typed}, from_form=self.from_form,
             terms=self.terms,
         )  # fmt: skip
 
-    def is_better(self, name: str, value: int, than: Ruling) -> bool:
-        """Also no when it cannot be planned: the next value may be."""
+    def better(self, values: Mapping[str, int], than: Ruling) -> Preview | None:
+        """Also nothing when it cannot be planned: the next values may be."""
+        if self.left < 1:
+            return None
         try:
-            found = self.plan({name: str(value) if self.from_form else value})
+            found = self.plan(values)
         except (BadParams, CannotPlanNow):
-            return False
-        self.seen[name, value] = found
-        return price(found.ruling) < price(than)
+            return None
+        return found if price(found.ruling) < price(than) else None
+
+    def nearest(self, ladder: Ladder, than: Ruling) -> tuple[Mapping[str, int], Preview] | None:
+        """By halving: the last rung is tried first, because if that is no better, none is."""
+        best = self.better(ladder[-1], than)
+        if best is None:
+            return None
+        worse, better = -1, len(ladder) - 1
+        while better - worse > 1 and self.left > 0:
+            middle = (worse + better) // 2
+            found = self.better(ladder[middle], than)
+            if found is not None:
+                better, best = middle, found
+            else:
+                worse = middle
+        return ladder[better], best
 
 
 def nearest(
@@ -83,10 +110,11 @@ def nearest(
         return None
     goal = targets.target_of(asked.row)
     now = planning.defaults_for(asked.action, goal, planning.world_for(goal, actor))
-    for name, value, present, values in _smaller(asked.params, now):
-        found = _nearest_of(search, name, values, asked.ruling)
-        if found is not None:
-            return Offer(name, found, value, present, search.seen[name, found])
+    sizes = _sizes(asked.params, now)
+    for ladder in _ladders(sizes):
+        if (found := search.nearest(ladder, asked.ruling)) is not None:
+            values, seen = found
+            return Offer(tuple(replace(size, value=values[size.name]) for size in sizes if size.name in values), seen)
     return None
 
 
@@ -101,10 +129,10 @@ def has_sizes(params: type[Params]) -> bool:
     return any(_is_int(info) and _is_a_size(schemas[name]) for name, info in params.model_fields.items())
 
 
-def _smaller(params: Params, now: Mapping[str, Any]) -> Iterator[tuple[str, int, int | None, Sequence[int]]]:
-    """Each number that can be smaller: its name, its value, what is true now, and what to try, the nearest to what was asked first.
+def _sizes(params: Params, now: Mapping[str, Any]) -> Sequence[Less]:
+    """Each number that can be smaller; what is furthest from the present first: that is what the policy most likely minds.
 
-    What is furthest from the present comes first: that is what the policy most likely minds.
+    `value` is the smallest there is to ask for: beside what is true now, or the least that the schema lets through.
     """
     schemas = type(params).model_json_schema()["properties"]
     found = []
@@ -113,18 +141,31 @@ def _smaller(params: Params, now: Mapping[str, Any]) -> Iterator[tuple[str, int,
         if not _is_int(info) or asked is None or not _is_a_size(schema):
             continue
         present = now.get(name)
-        present = present if isinstance(present, int) and not schema.get("proposed") else None
-        least = present if present is not None else _least(schema)
-        if least is None or asked == least or (present is None and asked < least):
-            continue
-        last = (
-            least + (1 if asked > least else -1) if present is not None else least
-        )  # what is true now is nothing to ask for
-        if values := _values(asked, last):
-            found.append((name, asked, present, values))
-    yield from sorted(
-        found, key=lambda each: (each[2] is None, -abs(each[1] - (each[2] or 0)) / max(1, abs(each[2] or 0)))
+        if isinstance(present, int) and not schema.get("proposed"):
+            if asked != present:
+                found.append(Less(name, present + (1 if asked > present else -1), asked, present))
+        elif (least := _least(schema)) is not None and asked > least:
+            found.append(Less(name, least, asked, None))
+    return sorted(
+        found, key=lambda each: (each.now is None, -abs(each.asked - (each.now or 0)) / max(1, abs(each.now or 0)))
     )
+
+
+def _ladders(sizes: Sequence[Less]) -> Iterator[Ladder]:
+    """Each alone, and then those that move away from the present together."""
+    for size in sizes:
+        if values := _values(size.asked, size.value):
+            yield [{size.name: value} for value in values]
+    moved = [size for size in sizes if size.now is not None]
+    if len(moved) > 1:
+        rungs = min(MOST_VALUES, max(abs(size.asked - size.value) for size in moved))
+        if rungs:
+            yield [{size.name: _between(size, rung, rungs) for size in moved} for rung in range(1, rungs + 1)]
+
+
+def _between(size: Less, rung: int, rungs: int) -> int:
+    """So far on the way to the least."""
+    return size.asked + round((size.value - size.asked) * rung / rungs)
 
 
 def _is_int(info: FieldInfo) -> bool:
@@ -149,17 +190,3 @@ def _values(asked: int, last: int) -> Sequence[int]:
         return ()
     apart = next((size for size in ROUND if len(every) // size < MOST_VALUES), ROUND[-1])
     return [value for value in every if value % apart == 0 or value == last] if apart > 1 else every
-
-
-def _nearest_of(search: _Search, name: str, values: Sequence[int], than: Ruling) -> int | None:
-    """By halving: the last one is tried first, because if that is no better, none is."""
-    if search.left < 1 or not search.is_better(name, values[-1], than):
-        return None
-    worse, better = -1, len(values) - 1
-    while better - worse > 1 and search.left > 0:
-        middle = (worse + better) // 2
-        if search.is_better(name, values[middle], than):
-            better = middle
-        else:
-            worse = middle
-    return values[better]

@@ -4,6 +4,7 @@ It takes several plans, so it comes when it is there, and nothing waits for it.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
@@ -14,14 +15,14 @@ from django.views.decorators.http import require_POST
 
 from actions import offers
 from actions.errors import Refused
-from actions.offers import Offer
+from actions.offers import Less, Offer
 from approvals.rulings import Effect
 from inventory.models import Person
 
 from . import drafts
 from .door import signed_in
 from .goals import goal_of
-from .words import moment, span
+from .words import moment, people, span
 
 MINUTES = "minutes"
 
@@ -63,17 +64,29 @@ def offer(request: HttpRequest, person: Person, slug: str, action_id: str) -> Ht
 
 
 def shown(found: Offer) -> Shown:
-    info = found.seen.action.params.model_fields[found.name]
-    label = info.title or found.name.replace("_", " ")
-    value, asked, at = str(found.value), str(found.asked), "With less"
-    if found.name.endswith(MINUTES):
-        value, asked = span(found.value * 60), span(found.asked * 60)
-        at, label = f"For {value}", "time"
-    elif found.now:
-        percent = round((found.value - found.now) * 100 / found.now)
-        at = f"At {'+' if percent > 0 else '−'}{abs(percent)} %"
-    instead = f"{label[:1].lower()}{label[1:]} {value} instead of {asked}"
-    return Shown(at, _then(found), instead, f"Use {value}", json.dumps({found.name: str(found.value)}))
+    labels = {name: info.title or name for name, info in found.seen.action.params.model_fields.items()}
+    instead = people([_instead(each, labels[each.name]) for each in found.less])
+    fill = json.dumps({each.name: str(each.value) for each in found.less})
+    button = f"Use {_said(found.less[0], found.less[0].value)}" if len(found.less) == 1 else "Use these"
+    return Shown(_at(found.less), _then(found), instead, button, fill)
+
+
+def _instead(less: Less, label: str) -> str:
+    label = "time" if less.name.endswith(MINUTES) else f"{label[:1].lower()}{label[1:]}"
+    return f"{label} {_said(less, less.value)} instead of {_said(less, less.asked)}"
+
+
+def _said(less: Less, value: int) -> str:
+    return span(value * 60) if less.name.endswith(MINUTES) else str(value)
+
+
+def _at(less: Sequence[Less]) -> str:
+    """How far that is from the present, of several the furthest; or for how long."""
+    changes = [round((each.value - each.now) * 100 / each.now) for each in less if each.now]
+    if changes:
+        most = max(changes, key=abs)
+        return f"At {'+' if most > 0 else '−'}{abs(most)} %"
+    return f"For {_said(less[0], less[0].value)}" if less[0].name.endswith(MINUTES) else "With less"
 
 
 def _then(found: Offer) -> str:

@@ -182,13 +182,19 @@ class PreviewSerializer(Output):
         return seen.plan.content()
 
 
-class LessOfferSerializer(Output):
-    """One parameter with less, and what that would do and need. `now` is what is true at this moment, null when that is not known."""
+class SmallerSerializer(Output):
+    """One parameter with less. `now` is what is true at this moment, null when that is not known."""
 
     name = serializers.CharField()
     value = serializers.IntegerField()
     asked = serializers.IntegerField()
     now = serializers.IntegerField(allow_null=True)
+
+
+class LessOfferSerializer(Output):
+    """What to ask for instead, and what that would do and need."""
+
+    less = SmallerSerializer(many=True)
     preview = PreviewSerializer(source="seen")
 
 

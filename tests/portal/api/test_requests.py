@@ -270,7 +270,7 @@ def test_a_program_is_offered_less_that_needs_less(checkout: Workload, people: P
     answer = script(people.mira, "request").post("/api/actions/get-namespace-access/less", asked, format="json")
     assert answer.status_code == 200
     offer = answer.json()["offer"]
-    assert (offer["name"], offer["value"], offer["asked"], offer["now"]) == ("minutes", 480, 600, None)
+    assert offer["less"] == [{"name": "minutes", "value": 480, "asked": 600, "now": None}]
     assert offer["preview"]["ruling"]["effect"] == "needs"
     asked = {"target": checkout.pk, "params": {"replicas": 3}}
     answer = script(people.mira, "request").post("/api/actions/resize-workload/less", asked, format="json")

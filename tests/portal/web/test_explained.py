@@ -144,6 +144,20 @@ def test_the_time_is_what_is_smaller_where_that_is_what_the_policy_minds(checkou
     assert "For 8 h 0 min it needs 1 of 2 approvers: time 8 h 0 min instead of 10 h 0 min." in page
 
 
+def test_what_needs_all_of_it_to_be_less_is_offered_together(
+    checkout: Workload, mira: Client, namespace: Namespace, settings: Settings, tmp_path: Path
+) -> None:
+    policy_of(settings, tmp_path, GRADED)
+    namespace.kubectl("autoscale", "deployment/checkout", "--min=10", "--max=20", "--cpu-percent=80", "--name=bounds")
+    try:
+        page = post(mira, "action-offer", RESIZE, checkout, min_replicas="5", max_replicas="8")
+    finally:
+        namespace.kubectl("delete", "hpa", "bounds")
+    assert re.search(r"At −[34]\d % it runs now: maximum 1[23] instead of 8 and minimum [67] instead of 5\.", page), (
+        page
+    )
+
+
 def test_nothing_is_offered_where_less_needs_as_much(checkout: Workload, mira: Client) -> None:
     address = f"{reverse('action-offer', args=['checkout', RESIZE])}?workload={checkout.pk}"
     assert mira.post(address, {"replicas": "8"}).status_code == 204
@@ -169,7 +183,9 @@ def test_an_offer_costs_eight_plans_at_most(
         actor=people.mira, action=RESIZE, target=checkout.pk, params={"replicas": asked, "for_minutes": 90}
     )
     assert len(planned) <= offers.MOST_PLANS
-    assert found is None or (found.name, found.value) == ("replicas", {1000: 11, 40: 13, 4: 6}[asked])
+    assert found is None or [(each.name, each.value) for each in found.less] == [
+        ("replicas", {1000: 11, 40: 13, 4: 6}[asked])
+    ]
 
 
 FROZEN = """
