@@ -89,6 +89,10 @@ def test_a_production_restart_waits_for_an_approver_who_is_not_the_requester(sig
     ines.get_by_role("button", name=re.compile("^Approve")).click()
     expect_state(jonas, "Succeeded")
     expect(jonas.get_by_text(re.compile("In.s Carvalho approved")).first).to_be_visible()
+    expect(jonas.locator("#notice-count")).to_contain_text("unread")  # without loading the page again
+    jonas.get_by_role("link", name="Notices").click()
+    jonas.get_by_role("button", name=re.compile("everybody who had to agree has agreed")).first.click()
+    jonas.wait_for_url(f"**{path}")
 
 
 def test_a_restart_whose_image_is_gone_is_taken_back_by_itself(sign_in: SignIn) -> None:
@@ -136,7 +140,18 @@ def test_the_auditor_exports_the_history(sign_in: SignIn, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/services", "/services/checkout-api", "/approvals", "/audit", "/requests", "/profile"]
+    "path",
+    [
+        "/",
+        "/services",
+        "/services/checkout-api",
+        "/approvals",
+        "/audit",
+        "/requests",
+        "/profile",
+        "/notices",
+        "/notices/settings",
+    ],
 )
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_every_page_is_accessible_in_both_themes_and_on_a_phone(sign_in: SignIn, path: str, theme: str) -> None:
