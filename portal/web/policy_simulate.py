@@ -14,14 +14,16 @@ from django.views.decorators.http import require_safe
 
 from actions import planning, targets
 from actions.errors import BadParams, CannotPlanNow
-from actions.protocol import Option, TargetKind
+from actions.protocol import Option, Params, TargetKind
+from actions.registry import AnyAction
 from actions.simulating import simulate
 from actions.targets import Row
-from inventory.models import Person
+from inventory.models import Environment, Person
 from inventory.queries import services_visible_to
 
 from . import drafts, fields
 from .acts import fitting
+from .chain import CHAIN
 from .door import signed_in
 from .goals import SERVICE_SLUG, Goal, goal_of
 from .moments import as_typed, read_moment
@@ -44,6 +46,10 @@ class Chance:
 class Subject:
     row: Row
     chances: tuple[Chance, ...]
+
+    @property
+    def environment(self) -> Environment:
+        return targets.environment_of(self.row)
 
 
 @dataclass(frozen=True)
@@ -86,17 +92,19 @@ def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -
     )
     who, at = request.GET.get("who", person.username)[:150], request.GET.get("at", "")[:40] or as_typed(timezone.now())
     now, options, trouble = _now(person, goal)
+    values = {**now, **{name: {} for name in fields.has_inside(params)}, **draft.shown}
     answer, wrong = Simulated(problem=trouble), dict[str, Sequence[str]]()
     if asked and not trouble:
         try:
             answer = _simulated(person, who, at, goal, draft.values)
         except BadParams as problem:
             wrong = dict(problem.fields)
-    values = {**now, **draft.shown}
     context = {
         "section": "policy",
         "goal": goal,
         "fields": fields.fields_of(params, values=values, now=now, problems=wrong, options=options),
+        "inside": fields.inner_fields(_inner(person, goal, values), values, wrong),
+        "inner_of": fields.chosen_in(params, values),
         "general": fields.plainly(wrong, "params"),
         "wrong": wrong,
         "who": who,
@@ -143,20 +151,29 @@ def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Se
         return {}, {}, str(problem)
 
 
+def _inner(person: Person, goal: Goal, chosen: Mapping[str, Any]) -> Mapping[str, type[Params]]:
+    """What belongs into the parameters that are mappings; nothing where that cannot be known, which the plan then says."""
+    if not fields.has_inside(goal.action.params):
+        return {}
+    target = targets.target_of(goal.row)
+    try:
+        return planning.inner_for(goal.action, target, chosen, planning.world_for(target, person))
+    except CannotPlanNow:
+        return {}
+
+
 def _subjects(person: Person, slug: str) -> list[Subject]:
     rows = [
         row
         for kind in TargetKind
         for row in targets.visible(kind, person).filter(gone_at=None, **{SERVICE_SLUG[kind]: slug})
     ]
-    return [
-        Subject(row, tuple(_chance(each.id, each.title, each.icon, row, slug) for each in fitting(row))) for row in rows
-    ]
+    return [Subject(row, tuple(_chance(each, row, slug) for each in fitting(row) if each.id != CHAIN)) for row in rows]
 
 
-def _chance(action: str, title: str, icon: str, row: Row, slug: str) -> Chance:
+def _chance(action: AnyAction, row: Row, slug: str) -> Chance:
     query = urlencode({targets.kind_of(row).value: row.pk})
-    return Chance(title, icon, f"{reverse('policy-simulate-action', args=[slug, action])}?{query}")
+    return Chance(action.title, action.icon, f"{reverse('policy-simulate-action', args=[slug, action.id])}?{query}")
 
 
 urlpatterns = [
