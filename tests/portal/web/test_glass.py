@@ -114,6 +114,8 @@ def test_somebody_else_finds_it_right_or_not_on_its_page(
     request = asks_on(people.mira, checkout, GLASS)
     jonas = signed_in(people.jonas)
     assert "It was right" in shows(jonas, request)
+    in_queue = jonas.get(reverse("queue"), {"request": request.pk}).content.decode()
+    assert reverse("request-review", args=[request.pk]) in in_queue
     assert "It was right" not in shows(signed_in(people.kofi), request)
     form = {"digest": request.digest, "decision": "object"}
     assert "four-eyes" in reviews(mira, request, **form, note="Fine")[1]
