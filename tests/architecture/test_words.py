@@ -9,7 +9,7 @@ import pytest
 from tests.architecture.sources import BESIDE, PACKAGES, ROOT, modules
 
 NAMES_NOTHING = re.compile(r"utils?|helpers?|common|mixins?|managers?")
-VENDORS = {"kubernetes", "hvac"}
+VENDORS = {"kubernetes", "hvac", "slack_sdk", "standardwebhooks"}
 MAY_NOT_KNOW_VENDORS = ("portal", "actions", "approvals", "inventory", "audit")
 
 

@@ -82,6 +82,11 @@ def test_an_approver_approves(outside: Outside, linked: People, waits: Request) 
     assert [block["type"] for block in call.json["blocks"]] == ["section", "section"]  # no buttons any more
 
 
+def test_that_a_link_was_followed_is_heard_and_no_more(outside: Outside, linked: People, waits: Request) -> None:
+    assert clicks(outside, waits, linked.jonas, "look").status_code == 200
+    assert (Vote.objects.count(), outside.slack.calls) == (0, [])
+
+
 def test_a_no_asks_for_its_reason_first(outside: Outside, linked: People, waits: Request) -> None:
     clicks(outside, waits, linked.jonas, "reject")
     assert not Vote.objects.exists()
