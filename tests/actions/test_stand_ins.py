@@ -218,11 +218,11 @@ def test_when_nobody_answers_others_are_asked_too(
     people: People, checkout: Workload, settings: Settings, tmp_path: Path
 ) -> None:
     rules(settings, tmp_path, LATER)
-    people.mira.is_superuser = True  # she administers too, and is still not asked about her own
-    people.mira.save()
+    root = Person.objects.create(username="root", display_name="Root", is_superuser=True)
     request = asks(people.mira, "restart-workload", checkout)
     sweeping.sweep()
     assert (refused(people.kofi, request), recorded("request.escalated")) == ("only-who-was-asked", [])
+    Person.objects.filter(pk=root.pk).update(same_person_as=people.mira)  # that it is hers too is found out meanwhile
     then = timezone.now() - timedelta(minutes=31)
     Round.objects.update(opened_at=then, escalates_at=then + timedelta(minutes=30))
     sweeping.sweep()
@@ -235,6 +235,7 @@ def test_when_nobody_answers_others_are_asked_too(
     assert set(Asked.objects.values_list("identity", flat=True)) == {
         each.identity for each in (people.jonas, people.ines, people.kofi)
     }
+    assert refused(Person.objects.get(pk=root.pk), request) == "four-eyes"
     approves(people.kofi, request)
     assert fresh(request).state == R.APPROVED
 
