@@ -30,7 +30,7 @@ from .progress import asked_names
 from .request_page import RequestPage, gist_of, page_of, title_for
 from .requests import request_or_404
 from .shell import shell_of
-from .words import moment, people
+from .words import people
 
 LEARNED_FROM, MOST_PAST = 20, 5
 """Decisions: so many say how long somebody usually takes, and so many of them are shown."""
@@ -222,8 +222,6 @@ def _notes(each: waiting.Waiting, person: Person, now: datetime) -> list[str]:
         notes.append(f"{agreed} agreed")
     if request.overrides:
         notes.append("sets a denial aside")
-    if request.not_before is not None and request.not_before > now:
-        notes.append(f"runs {moment(request.not_before)}")
     return notes
 
 
