@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from approvals.combining import STRICTEST_FIRST, TOO_FEW, combine
 from approvals.facts import Approver
+from approvals.policy import OVERRIDE
 from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
 from approvals.tally import CountedVote, Outcome, can_meet, tally
 
@@ -67,3 +68,11 @@ def test_a_denial_says_which_part_it_is_about() -> None:
     for all_of_it in (yes, no):
         whole = combine(all_of_it, [("Restart api", yes), ("Resize api", no)])
         assert (whole.effect, whole.why) == (Effect.DENY, "Resize api: Never.")
+
+
+def test_a_denial_that_is_set_aside_stays_so_and_says_of_which_part() -> None:
+    needs = (Requirement("freeze", 1, "administrators", PEOPLE),)
+    frozen = RuleAnswer("freeze", Effect.DENY, "Frozen.", (("now", "today"),), OVERRIDE)
+    overridden = Ruling(Effect.NEEDS, (frozen, RuleAnswer("freeze", Effect.NEEDS, "Overridden.")), needs, "policy")
+    whole = combine(overridden, [("restart", overridden)])
+    assert [(each.because, each.facts) for each in whole.set_aside] == [("restart: Frozen.", frozen.facts)]
