@@ -93,7 +93,7 @@ plan.addEventListener("htmx:after:swap", (event) => {
   say("ready");
   const more = document.querySelector("#params .ad-advanced");
   if (more && plan.querySelector(".ad-verdict[data-state=failed]")) more.open = true; // what is missing may be in there
-  for (const problem of document.querySelectorAll("#params .ad-problem")) {
+  for (const problem of document.querySelectorAll(":is(#params, #how) .ad-problem")) {
     const input = document.getElementById(problem.id.replace("problem-", "f-"));
     if (problem.textContent.trim()) input?.setAttribute("aria-invalid", "true");
     else input?.removeAttribute("aria-invalid");
