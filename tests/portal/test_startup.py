@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from approvals.models import PolicyVersion
 from portal.database import problems
 from tests import environment
 
@@ -87,3 +88,8 @@ def test_the_portal_refuses_a_policy_that_does_not_load(django_db_setup: None, t
 
 def test_a_sound_installation_starts(django_db_setup: None) -> None:
     assert start().returncode == 0
+
+
+def test_a_start_remembers_the_policy(database: None) -> None:
+    assert start().returncode == 0
+    assert [version.state for version in PolicyVersion.objects.all()] == ["adopted"]
