@@ -1,5 +1,7 @@
 """From the record to inboxes: who is told of what, once, whoever dies or comes second."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import pytest
@@ -10,9 +12,11 @@ from actions.models import Proposal, Request
 from approvals import absences
 from approvals.models import Round
 from approvals.services import escalate
+from audit import following
 from portal.notices.following import follow
 from portal.notices.models import Delivery, Follower, Kind, Notice
 from tests.characters import People, approves
+from tests.cluster import eventually
 from tests.portal.notices.conftest import happens, told
 from tests.races.threads import together
 
@@ -136,7 +140,12 @@ def test_a_line_is_one_line_and_no_credential(followed: People, waits: Request, 
     assert "hidden reason" not in notice.text
 
 
-def test_ten_requests_cost_what_one_does(followed: People, waits: Request, django_assert_max_num_queries) -> None:
+def test_many_events_cost_what_one_does(
+    followed: People, waits: Request, django_assert_max_num_queries: Callable[[int], AbstractContextManager[object]]
+) -> None:
     happens(waits, "execution.needs_human", times=200)
-    with django_assert_max_num_queries(40):
-        told()
+    held = Follower.objects.get()
+    eventually(lambda: len(following.after(following.Place(held.txid, held.event_id), 500)) == 200)
+    with django_assert_max_num_queries(25):
+        follow()
+    assert Notice.objects.count() == 600
