@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from approvals import absences
 from approvals.facts import Approver
-from approvals.models import Asked, Round
+from approvals.models import Asked, PolicyVersion, Round
 from approvals.queries import START, Line, asked_of
 from approvals.rulings import requirement_from
 from approvals.services import counted
@@ -102,7 +102,7 @@ class Queue:
     @cached_property
     def _first(self) -> dict[Round.Kind, list[Line]]:
         """Where the queue begins, for its first page and for how many wait."""
-        return asked_of(self._known_as, (Round.Kind.APPROVAL, Round.Kind.REVIEW), limit=COUNTED)
+        return asked_of(self._known_as, tuple(Round.Kind), limit=COUNTED)
 
     def page(self, after: Line | None = None, size: int = PAGE) -> Page:
         """Riskiest first, then oldest. Own requests are never among them."""
@@ -134,6 +134,13 @@ class Queue:
         debts = [found[line.round] for line in lines if line.round in found]
         return [debt for debt in debts if self._place_in(debt.request, debt.round)]
 
+    @cached_property
+    def policies(self) -> list[PolicyVersion]:
+        """New policies that the person may agree to, as an administrator."""
+        rounds = [line.round for line in self._first[Round.Kind.POLICY]] if self.person.is_superuser else []
+        proposed = PolicyVersion.objects.filter(round__in=rounds, state=PolicyVersion.State.PROPOSED)
+        return list(proposed.defer("files")) if rounds else []
+
     def alike(self, shape: str, size: int = PAGE) -> list[Request]:
         """Of low risk and to be decided by this person: those that are the same change in different places, the oldest first."""
         lines = self._asked(Line(Risk.LOW, *START), LOOKED_AT)
@@ -143,15 +150,15 @@ class Queue:
 
     @cached_property
     def count(self) -> int:
-        """How many wait, broken glass included, or `COUNTED` when at least that many were asked of this person."""
+        """How many wait, broken glass and policies included, or `COUNTED` when at least that many were asked of this person."""
         lines = self._first[Round.Kind.APPROVAL]
-        reviews = len(self.reviews)
-        if len(lines) + reviews >= COUNTED:
+        others = len(self.reviews) + len(self.policies)
+        if len(lines) + others >= COUNTED:
             return COUNTED
         unknown = [line for line in lines if line.round not in self._offered]
         rows = _open(unknown).select_related(*LIGHT).only(*LIGHTLY) if unknown else ()
         known = sum(self._offered.get(line.round, False) for line in lines)
-        return known + reviews + sum(self._place_in(row, row.round) is not None for row in rows)
+        return known + others + sum(self._place_in(row, row.round) is not None for row in rows)
 
     def others(self, size: int = PAGE) -> list[Request]:
         """Open requests that the person sees and was not asked about, or has answered. `LOOKED_AT` are looked through."""

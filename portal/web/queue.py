@@ -18,7 +18,7 @@ from actions import claims, queries
 from actions import queue as waiting
 from actions.models import Debt, Request
 from actions.protocol import Risk
-from approvals.models import Vote
+from approvals.models import PolicyVersion, Vote
 from approvals.queries import Line
 from inventory.models import Person
 
@@ -64,6 +64,7 @@ class List:
     mine: tuple[Item, ...]
     alike: tuple[Alike, ...]
     reviews: tuple[Item, ...]
+    policies: tuple[PolicyVersion, ...]
     unclear: tuple[Item, ...]
     others: tuple[Item, ...]
     past: tuple[Past, ...]
@@ -76,7 +77,7 @@ class List:
 
     @property
     def empty(self) -> bool:
-        return not (self.mine or self.reviews or self.unclear or self.others or self.past)
+        return not (self.mine or self.reviews or self.policies or self.unclear or self.others or self.past)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,8 @@ def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
     reviews = mine.reviews if place.after is None else []
     past = past_of(mine.person, limit=LEARNED_FROM) if place.after is None else []
     took = [(each.vote.at - each.vote.round.opened_at).total_seconds() for each in past]
-    here = len(page.waiting) + len(reviews)
+    policies = mine.policies if place.after is None else []
+    here = len(page.waiting) + len(reviews) + len(policies)
     count = here if place.after is None and page.after is None else max(here, mine.count)
     others = (*page.lost, *mine.others()) if place.after is None else ()
     unclear = queries.unclear_for(mine.person) if place.after is None else ()
@@ -185,6 +187,7 @@ def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
         mine=tuple(_mine(each, mine.person, place, now) for each in page.waiting),
         alike=_alike(page.waiting),
         reviews=tuple(_review(debt, place) for debt in reviews),
+        policies=tuple(policies),
         unclear=tuple(
             _item(each, "A person has to look", place, reverse("request", args=[each.pk])) for each in unclear
         ),

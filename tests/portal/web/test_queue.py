@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from actions.models import Debt, Request
 from actions.states import RequestState
-from approvals.models import Absence, Asked, Round
-from approvals.rulings import requirement_from
+from approvals.facts import Approver
+from approvals.models import Absence, Asked, PolicyVersion, Round
+from approvals.rulings import Requirement, requirement_from
 from approvals.services import open_round
 from inventory.models import Person, Workload
 from portal.web.words import moment
@@ -235,6 +236,20 @@ def test_broken_glass_is_listed_for_its_reviewer_with_when_it_is_due(
     assert "Broken glass to review" not in seen(signed_in(people.mira_admin))
     Debt.objects.update(settled_at=timezone.now())
     assert "Broken glass to review" not in seen(signed_in(people.jonas))
+
+
+def test_a_new_policy_waits_in_the_queue_of_administrators(people: People, signed_in: SignedIn) -> None:
+    now, digest = timezone.now(), "c0ffee" * 10
+    asked = (Approver(people.kofi.identity, "kofi", "Kofi"), Approver(people.jonas.identity, "jonas", "Jonas"))
+    question = open_round(
+        kind=Round.Kind.POLICY, digest=digest, requester_identity=0, now=now, expires_at=now + timedelta(days=1),
+        requirements=[Requirement("policy-change", 1, "administrators", asked)],
+    )  # fmt: skip
+    PolicyVersion.objects.create(digest=digest, files={}, state="proposed", seen_at=now, round=question)
+    page = seen(signed_in(people.kofi))
+    assert "1 to decide" in page
+    assert reverse("policy-version", args=[digest]) in page
+    assert "Nothing to decide" in seen(signed_in(people.jonas))  # was one when it was asked
 
 
 @pytest.mark.parametrize("query", ["?request=999999", "?request=x", "?request=%00", "?request=99999999999999999999"])
