@@ -64,6 +64,7 @@ def admit(
     now = timezone.now()
     service = ends.request.service if ends else targets.service_of(seen.row)
     broken = seen.terms.break_glass and seen.ruling.effect is Effect.ALLOW and seen.ruling.break_glass is not None
+    overrides = seen.terms.override and any(each.set_aside == OVERRIDE for each in seen.ruling.answers)
     asked = None
     if seen.ruling.effect is Effect.NEEDS:
         minutes = seen.ruling.expires_minutes or settings.CONFIGURATION.request_expiry_hours * 60
@@ -100,10 +101,10 @@ def admit(
         ticket=seen.terms.ticket,
         incident=ruling.incident_of(service, seen.terms, now) if ends is None else None,
         not_before=seen.terms.not_before,
-        overrides=seen.terms.override and any(each.set_aside == OVERRIDE for each in seen.ruling.answers),
+        overrides=overrides,
         breaks_glass=broken,
         supersedes=supersedes,
-        shape=shape_of(seen.plan),
+        shape="" if overrides else shape_of(seen.plan),  # what sets a denial aside is decided by itself
         submission_key=key,
     )
     recording.created(request, seen.ruling, actor)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from approvals import services as approvals
 from approvals.models import Round
-from approvals.rulings import Effect
+from approvals.rulings import Effect, ruling_from
 from audit import writer
 from audit.canonical import storable
 from audit.events import Event
@@ -234,9 +234,21 @@ def _places(seen: Preview) -> int:
     return sum(need.count for need in seen.ruling.requirements)
 
 
+def _was_seen(asked: Request, made: Request) -> bool:
+    """Whether the proposer, who had the old request in sight, said yes to all that the new one asks: rules may have come meanwhile."""
+
+    def asks(request: Request) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        ruling = ruling_from(request.ruling)
+        return {(need.rule, need.of) for need in ruling.requirements}, {
+            (each.rule, each.set_aside) for each in ruling.set_aside
+        }
+
+    return all(new <= old for new, old in zip(asks(made), asks(asked), strict=True))
+
+
 def _first_vote(proposal: Proposal, made: Request) -> None:
     """The proposer has looked at exactly this plan. If they may not decide any more, others do."""
-    if made.round is None:
+    if made.round is None or not _was_seen(proposal.request, made):
         return
     by = actor_of(proposal.proposer)
     ballot = approvals.Ballot(True, proposal.digest, proposal.note, "proposal")

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
@@ -82,6 +83,9 @@ def announce(
     if len(note) > LONGEST_NOTE:
         raise AbsenceRefused("note", f"At most {LONGEST_NOTE} characters; these are {len(note)}.")
     with transaction.atomic():
+        get_user_model().objects.select_for_update(no_key=True).get(
+            pk=actor.pk
+        )  # a form that is sent twice is one absence
         others = Absence.objects.filter(ended_at=None, starts_at__lt=ends_at, ends_at__gt=starts_at)
         meanwhile = list(others.select_related("person__same_person_as").select_for_update(of=("self",)))
         if any(row.person_id == actor.pk for row in meanwhile):

@@ -101,6 +101,8 @@ class Needs(Text):
 
     @model_validator(mode="after")
     def quorum_fits(self) -> "Needs":
+        if self.escalate and self.expires_minutes and self.escalate.after_minutes >= self.expires_minutes:
+            raise ValueError("it expires before it would be escalated.")
         if self.each is not None and self.each * len(self.of) > self.count:
             raise ValueError(f"{self.each} of each of {len(self.of)} groups are more than {self.count}.")
         return self

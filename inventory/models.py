@@ -238,6 +238,7 @@ class Shift(models.Model):
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="shifts")
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
+    told_by = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="told_shifts")
 
     class Meta:
         ordering = ["starts_at", "id"]
@@ -260,6 +261,13 @@ class Incident(models.Model):
     services = models.ManyToManyField(Service, related_name="incidents", blank=True)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    told_by = models.ForeignKey(
+        Person,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="told_incidents",
+        help_text="Who said last what it is about",
+    )
 
     class Meta:
         ordering = ["-opened_at", "-id"]

@@ -16,7 +16,7 @@ from audit.events import Actor, ActorKind, Event
 
 from .errors import NotYours, Unfit
 from .models import Person, Shift, Team
-from .queries import is_approver
+from .queries import accounts_of, is_approver
 
 LONGEST = timedelta(days=31)
 FARTHEST = timedelta(days=400)
@@ -41,6 +41,13 @@ def on_call_now(team: Team | None, at: datetime) -> list[Person]:
     shifts = _counting().filter(team=team, starts_at__lte=at, ends_at__gt=at)
     people = {shift.person_id: shift.person for shift in shifts.order_by("starts_at", "pk")}
     return list(people.values())
+
+
+def put_on_call(person: Person, team: Team | None, at: datetime) -> bool:
+    """Whether somebody else has put this human on call for then: what one says of oneself saves nobody from asking."""
+    mine = accounts_of(person)
+    shifts = _counting().filter(team=team, person__in=mine, starts_at__lte=at, ends_at__gt=at)
+    return team is not None and shifts.exclude(told_by__in=mine).exists()
 
 
 def shifts_from(teams: Collection[Team], at: datetime) -> list[Shift]:
@@ -144,7 +151,9 @@ def _check(actor: Person, team: Team, wanted: Planned, now: datetime) -> None:
 
 
 def _add(actor: Person, team: Team, wanted: Planned) -> Shift:
-    shift = Shift.objects.create(team=team, person=wanted.person, starts_at=wanted.starts_at, ends_at=wanted.ends_at)
+    shift = Shift.objects.create(
+        team=team, person=wanted.person, starts_at=wanted.starts_at, ends_at=wanted.ends_at, told_by=actor
+    )
     _record("shift.added", actor, shift)
     return shift
 
