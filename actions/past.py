@@ -16,9 +16,11 @@ LOOK_BACK = 50
 
 def history_of(
     *, target_key: str, action: str, service: Service, environment: Environment, person: Person, at: datetime,
-    of: Request | None = None,
+    now: datetime, of: Request | None = None,
 ) -> HistoryFacts:  # fmt: skip
-    """`of` is the request that is asked about again: it is no part of its own history."""
+    """Until `at`, when it runs; what somebody has asked for counts until `now`, or they would ask for everything at some later time.
+    `of` is the request that is asked about again: it is no part of its own history.
+    """
     runs, asked = Execution.objects.all(), Request.objects.all()
     if of is not None:
         runs = runs.exclude(request=of)
@@ -33,7 +35,7 @@ def history_of(
     return HistoryFacts(
         minutes_since_target=round((at - last).total_seconds() / 60, 1) if last else float(PLENTY),
         target_runs_last_hour=on_target.filter(started_at__gt=hour).count(),
-        actor_requests_last_hour=asked.filter(human, created_at__gt=hour, ends=None).count(),
+        actor_requests_last_hour=asked.filter(human, created_at__gt=now - timedelta(hours=1), ends=None).count(),
         service_reverts_last_day=here.filter(state=ExecutionState.REVERTED, ended_at__gt=day).count(),
         clean_runs=_clean(list(
             here.filter(request__action=action, state__in=ENDED).order_by("-id").values_list("state", flat=True)[:LOOK_BACK]

@@ -134,13 +134,13 @@ def _facts(
 ) -> Facts:
     service, environment = service_of(row), environment_of(row)
     team = service.team
-    runs_at = max(now, terms.not_before or now)
+    runs_at, asked_at = max(now, terms.not_before or now), again.created_at if again else now
     related = relation or relation_of(person, service, runs_at)
     history = HistoryFacts()
     if plan is not None:
         history = history_of(
-            target_key=target_of(row).key, action=action.id, service=service, environment=environment, person=person, at=now,
-            of=again,
+            target_key=target_of(row).key, action=action.id, service=service, environment=environment, person=person,
+            at=runs_at, now=now, of=again,
         )  # fmt: skip
     return Facts(
         actor=related.actor,
@@ -156,7 +156,7 @@ def _facts(
         environment=EnvironmentFacts(environment.slug, environment.criticality),
         plan=_numbers(plan, row),
         context=_context(
-            undo_of, plan, person, again.created_at if again else now, _told(service, terms, now, related)
+            undo_of, plan, person, max(asked_at, terms.not_before or asked_at), _told(service, terms, now, related)
         ),
         now=runs_at,
         requester_identity=person.identity,
@@ -188,7 +188,9 @@ def _numbers(plan: Plan | None, row: Row) -> PlanFacts:
 def _context(
     undo_of: Request | None, plan: Plan | None, person: Person, asked_at: datetime, told: dict[str, Any]
 ) -> ContextFacts:
-    """The way back stays as agreed as it was when it was asked for, however long it stood in line: its hours count until then."""
+    """The way back stays as agreed as it was when it was asked for, however long it stood in line: its hours count until then, or until
+    the time that it was asked for.
+    """
     execution = getattr(undo_of, "execution", None)
     if undo_of is None or execution is None:  # it never ran, so nothing is its way back
         return ContextFacts(**told)

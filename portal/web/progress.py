@@ -155,16 +155,16 @@ def diary(request: Request, votes: Sequence[Vote], journal: Sequence[JournalEntr
     lines = [(entry.started_at, 2, _entry(request, entry)) for entry in journal]
     lines += [(vote.at, 1, _vote(request, vote)) for vote in votes]
     lines += list(_ends(request))
-    if (
-        request.activated_at is not None and request.not_before is None
-    ):  # of what was brought forward the journal says by whom
+    activated, at = request.activated_at, request.not_before
+    brought_forward = activated is not None and at is not None and activated < at  # of that the journal says by whom
+    if activated is not None and not brought_forward:
         started = Line(
-            clock(request.activated_at),
+            clock(activated),
             "succeeded",
             f"{request.requester.name} started it",
             "Its time counts from then.",
         )
-        lines.append((request.activated_at, 1, started))
+        lines.append((activated, 1, started))
     lines.append((request.created_at, 0, _asked(request)))
     return tuple(line for _, _, line in sorted(lines, key=lambda each: each[:2], reverse=True))
 

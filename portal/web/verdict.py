@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from actions.admission import Preview
 from actions.targets import service_of
+from actions.terms import FURTHEST
 from approvals import absences, groups
 from approvals.models import Absence
 from approvals.policy import BREAK_GLASS, OVERRIDE
@@ -61,7 +62,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`at` is when it would run, if not at once. `opens` is when no schedule denies it any more; `opens_typed` as a form has it."""
+    """`at` is when it would run, if not at once. `opens` is when no schedule denies it any more; `opens_typed` as a form has it, if it
+    takes something so far ahead.
+    """
 
     effect: str
     headline: str
@@ -80,15 +83,17 @@ class Verdict:
 def verdict_on(seen: Preview, person: Person) -> Verdict:
     """What a form shows."""
     service, ruling = service_of(seen.row), seen.ruling
-    notes = _notes(ruling.requirements, service, person, timezone.now())
+    now = timezone.now()
+    notes = _notes(ruling.requirements, service, person, now)
     opens = first_typable(datetime.fromisoformat(ruling.opens_at)) if ruling.opens_at else None
+    can_wait = opens is not None and opens <= now + FURTHEST
     shown = verdict_of(ruling, seen.terms.not_before)
     return replace(
         shown,
         asked=tuple(_asked(need, service, notes) for need in ruling.requirements),
         answers_within=roughly(ruling.expires_minutes * 60) if ruling.expires_minutes else "",
         opens=opens,
-        opens_typed=as_typed(opens) if opens else "",
+        opens_typed=as_typed(opens) if opens and can_wait else "",
     )
 
 

@@ -221,3 +221,50 @@ def test_a_time_that_is_none_to_wait_for_is_refused(people: People, staged: Work
     with pytest.raises(BadParams, match=why):
         asks_for(people.mira, staged, at)
     assert not Request.objects.exists()
+
+
+RATES = """
+- {id: cooldown, when: "history.minutes_since_target < 30.0", deny: true, because: "It has just been touched."}
+- {id: rate, when: "history.actor_requests_last_hour >= 3", deny: true, because: "You have asked a lot."}
+- {id: free, when: "true", allow: true, because: "Free."}
+"""
+
+
+def test_the_target_has_rested_by_then_and_asking_for_later_counts_as_asking(
+    people: People, staged: Workload, settings: Settings, tmp_path: Path
+) -> None:
+    policy_of(settings, tmp_path, RATES)
+    now = timezone.now()
+    first = asks_for(people.mira, staged, now + timedelta(minutes=1))
+    Execution.objects.filter(request=first).update(started_at=now, state=E.SUCCEEDED, ended_at=now)
+    with pytest.raises(Denied, match="just been touched"):
+        asks_for(people.mira, staged, now + timedelta(minutes=10))
+    asks_for(people.mira, staged, now + timedelta(minutes=40))
+    with pytest.raises(Denied, match="asked a lot"):
+        asks_for(people.mira, staged, now + timedelta(days=9))
+
+
+def test_a_way_back_for_later_than_it_was_agreed_for_is_asked_about(
+    people: People, checkout: Workload, namespace: Namespace, no_soak: None
+) -> None:
+    request = services.submit(
+        actor=people.mira,
+        action="resize-workload",
+        target=checkout.pk,
+        params={"replicas": 3},
+        reason="Sale.",
+        entrance="test",
+    )
+    approves(people.jonas, request)
+    assert work_off(request).state == E.SUCCEEDED
+
+    def undone(after: timedelta) -> str:
+        how = Terms(not_before=timezone.now() + after)
+        return services.undo(
+            actor=people.mira, request=fresh(request), reason="Over.", entrance="test", terms=how
+        ).state
+
+    assert undone(timedelta(days=2)) == R.AWAITING_APPROVAL
+    services.withdraw(actor=people.mira, request=Request.objects.get(undo_of=request))
+    assert undone(timedelta(hours=5)) == R.APPROVED
+    namespace.kubectl("scale", "deployment/checkout", "--replicas=2")
