@@ -1,12 +1,14 @@
 """One answer to several questions that are asked as one: as strict as the strictest, and never weaker than any of them alone.
 
-A denial of one denies all. Requirements add up, but the same people are not asked twice for the same rule: who agrees to a chain has
-seen all of it.
+A denial of one denies all. Requirements add up, but the same people are not asked twice for the same rule of two parts: who agrees to a
+chain has seen all of it. What one part alone asks of them twice, the whole asks twice too.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from .facts import Approver
 from .policy import everybody_in
 from .rulings import BreakGlass, Effect, Requirement, RuleAnswer, Ruling
 from .tally import can_meet
@@ -47,11 +49,13 @@ def _override(rulings: Sequence[Ruling]) -> tuple[Requirement, ...]:
 
 
 def _glass(rulings: Sequence[Ruling]) -> BreakGlass | None:
-    """Only when each part that would have to wait lets it be broken; the first that does says how."""
+    """Only when each part that would have to wait lets it be broken, and the same people review all of it: most of them, soonest."""
     waiting = [ruling for ruling in rulings if ruling.effect is not Effect.ALLOW or ruling.break_glass]
-    if not waiting or not all(ruling.break_glass for ruling in waiting):
+    offers = [ruling.break_glass for ruling in waiting if ruling.break_glass]
+    if not offers or len(offers) < len(waiting) or len({_asked_as(offer.review) for offer in offers}) > 1:
         return None
-    return waiting[0].break_glass
+    strictest = min(offers, key=lambda offer: (-offer.review.count, offer.hours, offer.rule))
+    return replace(strictest, hours=min(offer.hours for offer in offers))
 
 
 def _opens_at(rulings: Sequence[Ruling]) -> str:
@@ -66,13 +70,26 @@ def _about(name: str, answer: RuleAnswer) -> RuleAnswer:
 
 
 def _added_up(asked: Sequence[Sequence[Requirement]]) -> tuple[Requirement, ...]:
-    """Of the same rule about the same people, the one that wants most of them."""
-    most: dict[tuple[str, str, frozenset[int]], Requirement] = {}
-    for need in (need for needs in asked for need in needs):
-        key = (need.rule, need.of, frozenset(person.identity for person in need.people))
-        if key not in most or most[key].count < need.count:
-            most[key] = need
-    return tuple(most.values())
+    """Of the same rule about the same people, also those asked later, as many as the one that wants most of them in all."""
+    first: dict[object, Requirement] = {}
+    most: Counter[object] = Counter()
+    for needs in asked:
+        wanted: Counter[object] = Counter()
+        for need in needs:
+            later = need.escalation
+            key = (need.rule, _asked_as(need), later and (later.after_minutes, later.of, _humans(later.people)))
+            first.setdefault(key, need)
+            wanted[key] += need.count
+        most |= wanted  # of each key the larger
+    return tuple(replace(need, count=most[key]) for key, need in first.items())
+
+
+def _asked_as(need: Requirement) -> tuple[str, frozenset[int]]:
+    return need.of, _humans(need.people)
+
+
+def _humans(people: Sequence[Approver]) -> frozenset[int]:
+    return frozenset(person.identity for person in people)
 
 
 def _too_few(there: int) -> str:

@@ -1,16 +1,19 @@
 """A chain is never a way around the policy: what agrees to all of it agrees to each part, and a part that is denied denies all."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from approvals.combining import STRICTEST_FIRST, TOO_FEW, combine
 from approvals.facts import Approver
 from approvals.policy import OVERRIDE
-from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
+from approvals.rulings import BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
 from approvals.tally import CountedVote, Outcome, can_meet, tally
 
 PEOPLE = tuple(Approver(number, f"p{number}", f"P{number}") for number in range(1, 6))
 REQUESTER = 99
+NEED = Requirement("asks", 1, "owning-team-approvers", PEOPLE)
 
 
 @st.composite
@@ -60,6 +63,28 @@ def test_the_same_people_are_not_asked_twice_for_the_same_rule() -> None:
     assert [need.count for need in combine(asks(1), [("a", asks(2))]).requirements] == [2]
     assert [need.count for need in combine(asks(1), [("a", asks(1, "guests"))]).requirements] == [1, 1]
     assert combine(asks(3), [("a", asks(3, "guests"))]).deciding_rules == (TOO_FEW,)
+
+
+def test_what_one_part_asks_twice_of_the_same_people_stays_twice_in_the_whole() -> None:
+    def needs(*asked: Requirement) -> Ruling:
+        return Ruling(Effect.NEEDS, (RuleAnswer("double", Effect.NEEDS, "Because."),), asked, "policy")
+
+    one = Requirement("double", 1, "administrators", PEOPLE)
+    assert [need.count for need in combine(needs(one, one), [("a", needs(one))]).requirements] == [2]
+    later = replace(one, escalation=Escalation(30, "on-call", PEOPLE[:1]))
+    assert combine(needs(one), [("a", needs(later))]).requirements == (later, one)
+
+
+def test_glass_is_broken_as_the_strictest_part_says_and_only_with_one_review() -> None:
+    def offers(rule: str, count: int, hours: int, of: str = "administrators") -> Ruling:
+        glass = BreakGlass(rule, "Because.", Requirement(rule, count, of, PEOPLE), hours)
+        return Ruling(Effect.NEEDS, (RuleAnswer("asks", Effect.NEEDS, "Ask."),), (NEED,), "policy", break_glass=glass)
+
+    mild, strict, soon = offers("mild", 1, 24), offers("strict", 2, 48), offers("soon", 1, 4)
+    whole = combine(mild, [("a", strict), ("b", soon)]).break_glass
+    assert whole is not None
+    assert (whole.rule, whole.review.count, whole.hours) == ("strict", 2, 4)
+    assert combine(mild, [("a", offers("others", 1, 24, "on-call"))]).break_glass is None
 
 
 def test_a_denial_says_which_part_it_is_about() -> None:
