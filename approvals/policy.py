@@ -43,18 +43,20 @@ class _Found:
         return bool(self.allows or self.needs)
 
 
-def evaluate(facts: Facts, policy: Policy, *, override: bool = False, break_glass: bool = False) -> Ruling:
+def evaluate(
+    facts: Facts, policy: Policy, *, override: bool = False, break_glass: bool = False, looks_ahead: bool = True
+) -> Ruling:
     """Return what the policy says. Never raises.
 
     `override`: set aside the denials that may be, for what their rules then need. `break_glass`: act now and be reviewed after.
+    `looks_ahead`: say of a denial when it ends by itself, which takes many times as long as the answer.
     """
     try:
         found = _matching(facts, policy)
         ruling = _weighed(found, facts, policy, override, break_glass)
-        broken = any(rule is None for rule, _ in found.denials)
-        return (
-            ruling if ruling.effect is not Effect.DENY or broken else replace(ruling, opens_at=_opens_at(facts, policy))
-        )
+        if ruling.effect is not Effect.DENY or not looks_ahead or not all(_can_end(rule) for rule, _ in found.denials):
+            return ruling
+        return replace(ruling, opens_at=_opens_at(facts, policy))
     except Exception:  # a policy that cannot be asked denies, whatever is wrong
         log.exception("policy.failed", policy=policy.digest)
         return Ruling(
@@ -231,6 +233,11 @@ def _too_few(requirements: list[Requirement], facts: Facts) -> list[RuleAnswer]:
 def everybody_in(need: Requirement) -> tuple[Approver, ...]:
     """Whom it asks, and whom it asks later."""
     return (*need.people, *(need.escalation.people if need.escalation else ()))
+
+
+def _can_end(rule: Rule | None) -> bool:
+    """Whether what a rule denies can be otherwise at another time, all else being as it is."""
+    return rule is not None and (rule.schedule is not None or "now" in rule.condition.names)
 
 
 def _opens_at(facts: Facts, policy: Policy) -> str:

@@ -10,6 +10,7 @@ import pytest
 from approvals import loader, trials
 from approvals.facts import Approver, ContextFacts, HistoryFacts, PlanFacts
 from approvals.rulings import Effect, ruling_from
+from approvals.schedules import Schedule
 
 from .written import APPROVER, INES, JONAS, KOFI, MIRA, OVERRIDABLE, OWNER, asked, written
 
@@ -208,6 +209,25 @@ def test_a_denial_by_a_schedule_says_when_it_opens() -> None:
         (["allows: allow: true", freeze, "waits: during: freeze, allow: true"], ""),
     ):
         assert asked(written(*rules), saturday).opens_at == opens
+
+
+def test_schedules_are_not_looked_through_for_what_no_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of buttons would take seconds: it means asking all rules again at each moment."""
+    looked: list[datetime] = []
+    change = Schedule.next_change
+
+    def looks(schedule: Schedule, at: datetime) -> datetime | None:
+        looked.append(at)
+        return change(schedule, at)
+
+    monkeypatch.setattr(Schedule, "next_change", looks)
+    freeze = "- {schedule: freeze, zone: Europe/Berlin, dates: [{from: 2026-11-20, until: 2026-12-01}]}"
+    frozen = written("allows: allow: true", freeze, "frozen: during: freeze, deny: true")
+    assert asked(written("allows: allow: true", freeze, "never: deny: true")).opens_at == ""
+    assert asked(frozen, looks_ahead=False).effect is Effect.DENY
+    assert looked == []
+    assert asked(frozen).opens_at
+    assert looked
 
 
 def test_the_shortest_time_to_decide_counts_also_that_of_an_override() -> None:
