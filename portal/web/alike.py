@@ -12,7 +12,6 @@ from actions import admission, bulk
 from actions.errors import BadParams
 from actions.models import Request
 from actions.queue import Queue
-from approvals.tally import Outcome
 from inventory.models import Person
 
 from . import plans
@@ -64,7 +63,7 @@ def _approve(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
         found = Queue(person).alike(shape, bulk.MOST)
         return _page(request, shape, found, " ".join(problem.fields["item"]), problem.status)
     done = sum(each.outcome is not None for each in results)
-    context = {"section": "queue", "results": results, "done": done, "refused": len(results) - done, "Outcome": Outcome}
+    context = {"section": "queue", "results": results, "done": done, "refused": len(results) - done}
     return render(request, "alike_done.html", context)
 
 
