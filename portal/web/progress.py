@@ -16,6 +16,7 @@ from actions.queries import Estimate
 from actions.states import ACTIVE, ExecutionState, RequestState
 from actions.suspensions import DECLARED
 from approvals.models import Round, Vote
+from approvals.queries import requirements_of
 
 from .words import clock, moment, people, span
 
@@ -205,10 +206,11 @@ MARKS = ("drifted", "try again", DECLARED)
 
 def _vote(request: Request, vote: Vote) -> Line:
     agreed = vote.decision == Vote.Decision.APPROVE
+    whose = stood_in_for(vote, request.round)
     return Line(
         at=clock(vote.at),
         state="succeeded" if agreed else "rejected",
-        title=f"{vote.voter.name} {'approved' if agreed else 'rejected it'}",
+        title=f"{vote.voter.name} {'approved' if agreed else 'rejected it'}{f' instead of {whose}' if whose else ''}",
         quote=vote.note,
         took=_between(request.created_at, vote.at),
     )
@@ -251,8 +253,14 @@ def _asked(request: Request) -> Line:
 
 
 def asked_names(asked: Round) -> list[str]:
-    """The people who could decide, by name, once each."""
-    return list(dict.fromkeys(str(who["name"]) for need in asked.requirements for who in need["people"]))
+    """The people who could decide, by name, once each; also those who are asked by now because nobody had answered."""
+    return list(dict.fromkeys(who.name for need in requirements_of(asked) for who in need.people))
+
+
+def stood_in_for(vote: Vote, asked: Round | None) -> str:
+    """The name of whose place a vote fills, empty for the voter's own."""
+    people = [who for need in requirements_of(asked) for who in need.people] if asked and vote.instead_of else []
+    return next((who.name for who in people if who.identity == vote.instead_of), "")
 
 
 def good_since(run: Execution) -> datetime | None:

@@ -60,6 +60,8 @@ class Panel:
     title: str = ""
     problem: str = ""
     status: int = 200
+    state: str = "failed"
+    """How a problem looks: what was not changed yet is no failure."""
 
 
 @never_cache
@@ -131,8 +133,11 @@ def _form(
 
 def _panel(person: Person, found: Request, draft: Draft) -> Panel:
     """Raises `BadParams`; every other way it can fail is shown in the panel itself."""
+    numbers = _numbers(found, draft)
+    if not numbers and draft.shown:
+        return Panel(title="Nothing changes yet", problem="This is what was asked. Choose less.", state="queued")
     try:
-        seen = proposals.preview(actor=person, request=found, params=_numbers(found, draft))
+        seen = proposals.preview(actor=person, request=found, params=numbers)
     except BadParams:
         raise
     except Refused as refusal:

@@ -10,6 +10,8 @@ from actions.protocol import Plan, plan_from
 from actions.states import ProposalState
 from inventory.models import Person
 
+from .words import short_digest
+
 
 @dataclass(frozen=True)
 class Proposed:
@@ -25,6 +27,10 @@ class Proposed:
     @property
     def open(self) -> bool:
         return self.row.state == ProposalState.OPEN
+
+    @property
+    def short(self) -> str:
+        return short_digest(self.row.digest)
 
 
 def proposed_of(person: Person, request: Request) -> Proposed | None:
