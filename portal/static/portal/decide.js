@@ -1,8 +1,6 @@
 // Deciding on a request: a no needs its reason before it is sent, the keys work where one decides, and the soak's bar moves.
 
-export function typing(target) {
-  return Boolean(target.closest?.("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable], [popover]"));
-}
+import { typing } from "./typing.js";
 
 const note = () => document.querySelector("#vote [name=note]");
 const decision = (word) => document.querySelector(`#vote [value=${word}]`);

@@ -1,7 +1,7 @@
 // Moving through the queue by keyboard: j and k go through it and on to its next page, o opens, c says who is on it, ? says it all.
 // Never while typing.
 
-import { typing } from "./decide.js";
+import { typing } from "./typing.js";
 
 const list = () => document.getElementById("queue-list"); // it is swapped when something changes
 
