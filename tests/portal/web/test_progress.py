@@ -22,7 +22,11 @@ def after(seconds: float) -> datetime:
 def asked(
     state: str, run: dict[str, Any] | None = None, *, with_round: bool = True, closed: float | None = None
 ) -> Request:
-    needs = [{"count": 1, "people": [{"name": "Jonas"}, {"name": "Ines"}]}]
+    people = [
+        {"identity": 2, "username": "jonas", "name": "Jonas"},
+        {"identity": 3, "username": "ines", "name": "Ines"},
+    ]
+    needs = [{"rule": "r", "count": 1, "of": "owning-team-approvers", "people": people}]
     round_ = Round(requirements=needs, opened_at=START, closed_at=after(closed) if closed else None)
     round_.state = Round.State.APPROVED if state in ("approved", "stale") else Round.State.OPEN
     request = Request(
