@@ -13,22 +13,34 @@ from inventory.models import Person
 
 from . import targets
 from .admission import Preview
+from .errors import NotFound
 from .planning import make_plan, read_params, world_for
 from .policies import current_policy
-from .registry import action_named
+from .registry import UnknownAction, action_named
 from .ruling import decide, facts_of
 from .terms import Terms
 
 
 def simulate(
-    *, viewer: Person, person: Person, at: datetime, action: str, target: int, params: Mapping[str, Any]
+    *,
+    viewer: Person,
+    person: Person,
+    at: datetime,
+    action: str,
+    target: int,
+    params: Mapping[str, Any],
+    from_form: bool = False,
 ) -> Preview:
     """Raises `NotFound`, `BadParams`, `CannotPlanNow`."""
-    chosen = action_named(action)
+    try:
+        chosen = action_named(action)
+    except UnknownAction as unknown:
+        raise NotFound(str(unknown)) from unknown
     row = targets.find(chosen.target, viewer, target)
-    values = read_params(chosen, params, from_form=True)
+    values = read_params(chosen, params, from_form=from_form)
     goal, started = targets.target_of(row), timezone.now()
     plan = make_plan(chosen, goal, values, world_for(goal, viewer, now=started))
     took = int((timezone.now() - started).total_seconds() * 1000)
-    facts = facts_of(chosen, row, person, at, plan)
-    return Preview(chosen, row, values, plan, decide(facts, plan, current_policy(), Terms()), took, facts)
+    policy = current_policy()
+    facts = facts_of(chosen, row, person, at, plan, policy)
+    return Preview(chosen, row, values, plan, decide(facts, plan, policy, Terms()), took, facts)

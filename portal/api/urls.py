@@ -6,7 +6,7 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, duty, grants, insights, inventory, logs, nodes, notices, requests
+from .views import account, actions, audit, duty, grants, insights, inventory, logs, nodes, notices, policy, requests
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -78,6 +78,10 @@ urlpatterns = [
     path("notices", notices.Notices.as_view()),
     path("notices/read", notices.NoticesRead.as_view()),
     path("insights/gates", insights.Gates.as_view()),
+    path("policy", policy.Policy.as_view()),
+    path("policy/versions/<name:digest>/votes", policy.PolicyVotes.as_view()),
+    path("policy/replay", policy.PolicyReplay.as_view()),
+    path("policy/simulate", policy.PolicySimulation.as_view()),
     path("audit/events", audit.Events.as_view()),
     path("audit/events.csv", audit.CsvExport.as_view()),
     path("audit/events.jsonl", audit.JsonLinesExport.as_view()),

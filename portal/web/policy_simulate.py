@@ -131,6 +131,7 @@ def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[st
             action=goal.action.id,
             target=goal.row.pk,
             params=values,
+            from_form=True,
         )
     except CannotPlanNow as problem:
         return Simulated(problem=str(problem))
