@@ -20,7 +20,7 @@ from audit.canonical import digest
 from audit.events import SYSTEM, Actor, Event
 from inventory.models import Person
 
-from . import bell, debts, lifecycle, recording, ruling, targets
+from . import bell, debts, lifecycle, past, recording, ruling, targets
 from .models import Execution, Grant, Request
 from .protocol import Params, Plan, plan_from
 from .registry import AnyAction, action_named
@@ -90,6 +90,7 @@ def admit(
         impact=[asdict(item) for item in seen.plan.impact],
         ruling=asdict(seen.ruling),
         risk=int(seen.action.risk),
+        touches=past.touched_by(seen.plan),
         round=asked,
         state=STATES[seen.ruling.effect],
         undo_of=undo_of,

@@ -134,9 +134,9 @@ def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
     """Why the policy would not let it through as it stands at this moment, or an empty text."""
     if request.ends_id is not None:
         return ""
-    action, row, at = action_named(request.action), row_of(request), timezone.now()
-    facts = facts_of(action, row, request.requester, at, now, request.undo_of, terms=terms, again=request)
-    ruling = decide(facts, now, current_policy(), terms)
+    action, row, at, policy = action_named(request.action), row_of(request), timezone.now(), current_policy()
+    facts = facts_of(action, row, request.requester, at, now, policy, request.undo_of, terms=terms, again=request)
+    ruling = decide(facts, now, policy, terms)
     if ruling.effect is Effect.DENY:
         return f"The policy says no now. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round is None:

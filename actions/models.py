@@ -7,6 +7,8 @@ be read back byte by byte.
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from approvals.models import Round
@@ -36,6 +38,11 @@ class Request(models.Model):
     impact = models.JSONField(default=list)
     ruling = models.JSONField()
     risk = models.PositiveSmallIntegerField()
+    touches = ArrayField(
+        models.CharField(max_length=400),
+        default=list,
+        help_text="Keys of targets and services, of a chain those of all parts: what the history of later ones looks for",
+    )
     round = models.OneToOneField(Round, null=True, on_delete=models.PROTECT, related_name="request")
     state = models.CharField(max_length=32, choices=RequestState.choices)
     stale_plan_text = models.TextField(blank=True, help_text="The plan made just before acting, when it differed")
@@ -86,6 +93,7 @@ class Request(models.Model):
             models.Index(fields=["requester", "-created_at", "-id"], name="request_by_requester"),
             models.Index(fields=["-created_at", "-id"], name="request_page"),
             models.Index(fields=["target_key", "-created_at"], name="request_by_target"),
+            GinIndex(fields=["touches"], name="request_touches"),
         ]
         constraints = [
             models.CheckConstraint(

@@ -34,17 +34,24 @@ from .states import ExecutionState
 from .targets import Row, environment_of, row_at, service_of, target_of
 from .terms import Terms
 
+WAY_BACK = ("undo_of_succeeded", "undo_by_requester", "hours_since_original")
+"""The facts that a part of a chain has of the whole."""
+
 
 @dataclass(frozen=True)
 class Relation:
-    """What a person is to a service: the same for all its workloads and actions, so it is looked up once for many rulings."""
+    """What a person is to a service: the same for all its workloads and actions, so it is looked up once for many rulings, together with
+    the policy that is asked.
+    """
 
     actor: ActorFacts
     people: dict[str, tuple[Approver, ...]]
+    policy: loader.Policy
     incident: Incident | None = None
 
 
-def relation_of(person: Person, service: Service, now: datetime) -> Relation:
+def relation_of(person: Person, service: Service, now: datetime, shipped: loader.Policy | None = None) -> Relation:
+    asked = shipped or current_policy()
     owner = inventory.is_owner(person, service)
     shift = on_call.on_call_now(service.team, now) if service.team else []
     groups = list(person.groups.values_list("name", "team__slug"))
@@ -59,24 +66,17 @@ def relation_of(person: Person, service: Service, now: datetime) -> Relation:
             is_on_call=any(each.identity == person.identity for each in shift),
             groups=tuple(sorted(name for name, _ in groups)),
         ),
-        people=people_for(sorted(current_policy().groups), service, now, shift),
+        people=people_for(sorted(asked.groups), service, now, shift),
+        policy=asked,
         incident=incidents.open_incident(service, now),
     )
 
 
-def rule(
-    action: AnyAction,
-    row: Row,
-    person: Person,
-    now: datetime,
-    plan: Plan | None = None,
-    undo_of: Request | None = None,
-    relation: Relation | None = None,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
-) -> Ruling:
-    """Ask the policy. Without a plan the answer is for the least the action can do: what a button can promise before a click."""
-    facts = facts_of(action, row, person, now, plan, undo_of, relation, terms)
-    return decide(facts, plan, current_policy(), terms)
+def rule(action: AnyAction, row: Row, person: Person, now: datetime, relation: Relation | None = None) -> Ruling:
+    """Ask the policy before there is a plan, about the least the action can do: what a button can promise before a click."""
+    related = relation or relation_of(person, service_of(row), now)
+    [facts] = facts_of(action, row, person, now, None, related.policy, relation=related)
+    return policy.evaluate(facts, related.policy, looks_ahead=False)
 
 
 def decide(facts: Sequence[Facts], plan: Plan | None, shipped: loader.Policy, terms: Terms) -> Ruling:
@@ -104,16 +104,23 @@ def facts_of(
     person: Person,
     now: datetime,
     plan: Plan | None,
+    shipped: loader.Policy,
     undo_of: Request | None = None,
     relation: Relation | None = None,
     terms: Terms = Terms(),  # noqa: B008  # frozen
     again: Request | None = None,
 ) -> tuple[Facts, ...]:
-    """What the policy sees of the whole, and then of each part of a chain. `again`: the request that is asked about once more."""
-    whole = _facts(action, row, person, now, plan, undo_of, relation, terms, again)
+    """What a policy sees of the whole, and then of each part of a chain. `again`: the request that is asked about once more.
+
+    A part is the way back of something because the whole is; an incident of one service lets nobody act on another.
+    """
+    whole = _facts(action, row, person, now, plan, shipped, undo_of, relation, terms, again)
     parts = plan.parts if plan is not None else ()
-    alone = (_facts(action_named(p.action), row_at(p.target), person, now, p, None, None, terms, again) for p in parts)
-    return (whole, *(replace(each, context=whole.context) for each in alone))
+    alone = (
+        _facts(action_named(part.action), row_at(part.target), person, now, part, shipped, None, None, terms, again) for part in parts
+    )  # fmt: skip
+    back = {name: getattr(whole.context, name) for name in WAY_BACK}
+    return (whole, *(replace(each, context=replace(each.context, **back)) for each in alone))
 
 
 def incident_of(service: Service, terms: Terms, now: datetime) -> Incident | None:
@@ -127,6 +134,7 @@ def _facts(
     person: Person,
     now: datetime,
     plan: Plan | None,
+    shipped: loader.Policy,
     undo_of: Request | None,
     relation: Relation | None,
     terms: Terms,
@@ -135,7 +143,7 @@ def _facts(
     service, environment = service_of(row), environment_of(row)
     team = service.team
     runs_at, asked_at = max(now, terms.not_before or now), again.created_at if again else now
-    related = relation or relation_of(person, service, runs_at)
+    related = relation or relation_of(person, service, runs_at, shipped)
     history = HistoryFacts()
     if plan is not None:
         history = history_of(

@@ -69,8 +69,9 @@ def preview(
             {"not_before": ["The value is handed in by hand and kept nowhere, so it runs when somebody does that."]}
         )
     took = int((time.monotonic() - started) * 1000)
-    facts = facts_of(chosen, row, actor, now, plan, undo_of, terms=how)
-    return Preview(chosen, row, values, plan, decide(facts, plan, current_policy(), how), took, facts, how)
+    policy = current_policy()
+    facts = facts_of(chosen, row, actor, now, plan, policy, undo_of, terms=how)
+    return Preview(chosen, row, values, plan, decide(facts, plan, policy, how), took, facts, how)
 
 
 def submit(
@@ -146,8 +147,9 @@ def _submit(
 def _ruled_alone(seen: Preview, actor: Person, undo_of: Request | None) -> Preview:
     """Ask the policy once more while no other tab or account of this human breaks glass: one that was faster has left a debt."""
     debts.one_at_a_time(actor)
-    facts = facts_of(seen.action, seen.row, actor, timezone.now(), seen.plan, undo_of, terms=seen.terms)
-    return replace(seen, facts=facts, ruling=decide(facts, seen.plan, current_policy(), seen.terms))
+    policy = current_policy()
+    facts = facts_of(seen.action, seen.row, actor, timezone.now(), seen.plan, policy, undo_of, terms=seen.terms)
+    return replace(seen, facts=facts, ruling=decide(facts, seen.plan, policy, seen.terms))
 
 
 def vote(
