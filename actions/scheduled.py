@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from django.db import transaction
 from django.utils import timezone
 
-from approvals.models import Vote
 from audit import writer
 from audit.events import Event
 from inventory.models import Person
 
 from . import bell, confirmation, journal, lifecycle, recording
 from .admission import stored_plan, terms_of
+from .eligibility import standing_of
 from .errors import TooLate
 from .models import Execution, JournalEntry, Request
 from .services import actor_of
@@ -35,11 +35,12 @@ def runs_at(request: Request, now: datetime) -> datetime | None:
 
 
 def may_start_now(person: Person, request: Request) -> bool:
-    """Whoever asked, if nobody else had to agree; else whoever agreed, because the time was part of what they agreed to."""
+    """Whoever asked, if nobody else had to agree; else whoever agreed and still counts: the time was part of what they agreed to."""
     if request.round is None:
         return person.identity == request.requester.identity
-    votes = request.round.votes.filter(decision=Vote.Decision.APPROVE, identity=person.identity)
-    return person.identity != request.requester.identity and votes.exists()
+    standing = standing_of(request.round, request.service)
+    agreed = {vote.identity for vote in standing.votes if vote.approves}
+    return person.identity != standing.requester and person.identity in agreed
 
 
 def start_now(*, actor: Person, request: Request) -> Execution:

@@ -38,6 +38,7 @@ from portal.api.bodies import (
 )
 from portal.api.errors import IdempotencyKeyReused
 from portal.api.paging import PageQuery, WholeField, cursor_for, moment_in, page_of, position_in, read_query
+from portal.api.permissions import require_scope
 from portal.api.serializers.base import listing
 from portal.api.serializers.plans import PreviewSerializer
 from portal.api.serializers.requests import QueueSerializer, RequestDetailSerializer, RequestSerializer
@@ -209,8 +210,13 @@ class StartNow(Endpoint):
 
     @extend_schema(operation_id="startRunNow", request=None, responses={202: RequestDetailSerializer})
     def post(self, request: Request, pk: int) -> Response:
-        """Run at once what was agreed for later. If people had to agree, it takes one of them: the time was part of it."""
-        scheduled.start_now(actor=self.person, request=_visible(self.person, pk))
+        """Run at once what was agreed for later. If people had to agree, it takes one of them, and the scope approve: the time was part of
+        what they agreed to.
+        """
+        found = _visible(self.person, pk)
+        if found.round is not None:
+            require_scope(request, Scope.APPROVE)
+        scheduled.start_now(actor=self.person, request=found)
         return _detail(self.person, pk, status.HTTP_202_ACCEPTED)
 
 

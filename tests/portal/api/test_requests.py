@@ -264,6 +264,21 @@ def test_a_program_asks_for_later_and_runs_it_now(staged: Workload, people: Peop
     assert mira.post(address).json()["code"] == "too-late"
 
 
+def test_what_people_agreed_to_for_later_is_run_now_with_the_scope_and_the_standing_of_an_approver(
+    checkout: Workload, people: People, script: Caller
+) -> None:
+    at = (timezone.now() + timedelta(hours=5)).isoformat()
+    address = f"{ask(script(people.mira, 'request'), checkout, not_before=at)['Location']}/start-now"
+    approves(people.jonas, Request.objects.get())
+    assert script(people.jonas, "request").post(address).json()["code"] == "insufficient-scope"
+    team, jonas = checkout.service.team, script(people.jonas, "request", "approve")
+    assert team is not None
+    people.jonas.groups.remove(team.approvers)
+    assert jonas.post(address).json()["code"] == "not-allowed"
+    people.jonas.groups.add(team.approvers)
+    assert jonas.post(address).status_code == 202
+
+
 def test_a_program_is_offered_less_that_needs_less(checkout: Workload, people: People, script: Caller) -> None:
     params = {"role": "afterdeck-view-logs", "minutes": 600, "identity": "token"}
     asked = {"target": checkout.pk, "params": params}
