@@ -30,7 +30,7 @@ def main() -> None:
     print(f"Reading them again, with {EVENTS:,} more events and {WAITING:,} more requests that wait")
     rows.add_events(EVENTS)
     rows.add_waiting(WAITING)
-    rows.settle()
+    rows.settle(place)
     many = _read_pages(place, rows)
     queue = alternate(waiting.arms(rows.people.jonas), ROUNDS_OF_PAGES)
     write(
