@@ -47,7 +47,9 @@ class Relation:
     actor: ActorFacts
     people: dict[str, tuple[Approver, ...]]
     policy: loader.Policy
+    accounts: frozenset[int] = frozenset()
     incident: Incident | None = None
+    """Reported by somebody else."""
 
 
 def relation_of(person: Person, service: Service, now: datetime, shipped: loader.Policy | None = None) -> Relation:
@@ -55,6 +57,7 @@ def relation_of(person: Person, service: Service, now: datetime, shipped: loader
     owner = inventory.is_owner(person, service)
     shift = on_call.on_call_now(service.team, now) if service.team else []
     groups = list(person.groups.values_list("name", "team__slug"))
+    mine = frozenset(inventory.accounts_of(person))
     return Relation(
         actor=ActorFacts(
             name=person.name,
@@ -63,12 +66,13 @@ def relation_of(person: Person, service: Service, now: datetime, shipped: loader
             is_admin=person.is_superuser,
             may_ask=owner or inventory.may_ask(person, service),
             teams=tuple(sorted(slug for _, slug in groups if slug)),
-            is_on_call=any(each.identity == person.identity for each in shift),
+            is_on_call=on_call.put_on_call(mine, service.team, now),
             groups=tuple(sorted(name for name, _ in groups)),
         ),
         people=people_for(sorted(asked.groups), service, now, shift),
         policy=asked,
-        incident=incidents.open_incident(service, now),
+        accounts=mine,
+        incident=incidents.open_incident(service, now, not_by=mine),
     )
 
 
@@ -174,7 +178,8 @@ def _facts(
 
 
 def _told(service: Service, terms: Terms, now: datetime, relation: Relation) -> dict[str, Any]:
-    incident = incident_of(service, terms, now) if terms.ticket else relation.incident
+    named = incidents.open_incident(service, now, terms.ticket, not_by=relation.accounts) if terms.ticket else None
+    incident = named or relation.incident
     return {
         "ticket": terms.ticket,
         "open_incident": incident is not None,

@@ -16,7 +16,7 @@ from audit.events import Actor, ActorKind, Event
 
 from .errors import NotYours, Unfit
 from .models import Person, Shift, Team
-from .queries import accounts_of, is_approver
+from .queries import is_approver
 
 LONGEST = timedelta(days=31)
 FARTHEST = timedelta(days=400)
@@ -43,11 +43,10 @@ def on_call_now(team: Team | None, at: datetime) -> list[Person]:
     return list(people.values())
 
 
-def put_on_call(person: Person, team: Team | None, at: datetime) -> bool:
-    """Whether somebody else has put this human on call for then: what one says of oneself saves nobody from asking."""
-    mine = accounts_of(person)
-    shifts = _counting().filter(team=team, person__in=mine, starts_at__lte=at, ends_at__gt=at)
-    return team is not None and shifts.exclude(told_by__in=mine).exists()
+def put_on_call(accounts: Collection[int], team: Team | None, at: datetime) -> bool:
+    """Whether somebody else has put one human, with these accounts, on call for then: one's own word saves nobody from asking."""
+    shifts = _counting().filter(team=team, person__in=accounts, starts_at__lte=at, ends_at__gt=at)
+    return team is not None and shifts.exclude(told_by__in=accounts).exists()
 
 
 def shifts_from(teams: Collection[Team], at: datetime) -> list[Shift]:

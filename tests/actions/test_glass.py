@@ -14,7 +14,7 @@ from actions.terms import Terms
 from approvals.models import Asked, Round
 from audit.models import EventRow
 from inventory import incidents
-from inventory.models import Person, Workload
+from inventory.models import Incident, Person, Workload
 from sandbox.stack import Endpoints
 from tests.breaking import GLASS, asks_on, glass_policy, opens_incident
 from tests.characters import People, Shop, approves, fresh, work_off
@@ -75,6 +75,16 @@ def test_glass_breaks_only_where_the_policy_offers_it(people: People, checkout: 
     opens_incident(people)
     with pytest.raises(Denied, match="Never"):  # nor for what nobody could have agreed to
         asks_on(people.mira, checkout, Terms("CHG-2", break_glass=True))
+
+
+def test_an_incident_of_ones_own_breaks_no_glass(people: People, checkout: Workload) -> None:
+    """What may be done without asking rests on what somebody else has said, under whatever account."""
+    incident = opens_incident(people)
+    for account in (people.mira, people.mira_admin):
+        Incident.objects.filter(pk=incident.pk).update(told_by=account)
+        refused(people.mira, checkout)
+    Incident.objects.filter(pk=incident.pk).update(told_by=people.kofi)
+    assert asks_on(people.mira, checkout, GLASS).breaks_glass
 
 
 def test_it_takes_a_look_at_the_plan(people: People, checkout: Workload) -> None:
@@ -165,7 +175,7 @@ def test_a_freeze_is_overridden_by_whom_it_names_and_nothing_else_is(people: Peo
     with pytest.raises(Denied, match="Never"):
         asks_on(people.mira, checkout, Terms("CHG-2", override=True))
     request = asks_on(people.mira, checkout, Terms("CHG-1", override=True))
-    assert (request.state, request.overrides) == (RequestState.AWAITING_APPROVAL, True)
+    assert (request.state, request.overrides, request.shape) == (RequestState.AWAITING_APPROVAL, True, "")
     approves(people.jonas, request)
     assert fresh(request).state == RequestState.AWAITING_APPROVAL
     approves(people.kofi, request)

@@ -202,6 +202,19 @@ def test_a_proposer_who_may_not_decide_any_more_has_proposed_and_not_agreed(
     assert fresh(made).state == R.APPROVED
 
 
+def test_a_yes_is_no_answer_to_what_was_not_in_sight(
+    people: People, eight: Request, settings: Settings, tmp_path: Path
+) -> None:
+    """Another rule asks by the time that it is confirmed, be it of the same people: the proposer is asked like everybody else."""
+    proposal = proposes(people.jonas, eight, replicas=5)
+    rule = '- {id: later, when: "true", needs: {count: 1, of: owning-team-approvers}, because: Since today.}'
+    decides(settings, tmp_path / "later", rule)
+    made = confirms(people.mira, proposal)
+    assert (fresh(made).state, Vote.objects.count()) == (R.AWAITING_APPROVAL, 0)
+    approves(people.jonas, made)
+    assert fresh(made).state == R.APPROVED
+
+
 def test_what_the_policy_minds_more_is_not_less(
     people: People, eight: Request, settings: Settings, tmp_path: Path
 ) -> None:
