@@ -11,6 +11,7 @@ from approvals import groups, loader, versions
 from approvals import services as approvals
 from approvals.facts import Approver
 from approvals.models import PolicyVersion
+from approvals.queries import requirements_of
 from approvals.rulings import Requirement
 from approvals.tally import Outcome
 from audit import writer
@@ -81,7 +82,7 @@ def asked_about(version: PolicyVersion) -> tuple[Requirement, ...]:
     """Who has to agree to a proposed policy, and how many of them."""
     if version.round is None or version.state != versions.State.PROPOSED:
         return ()
-    return approvals.requirements_of(version.round)
+    return requirements_of(version.round)
 
 
 def ask_again(*, actor: Person) -> None:

@@ -91,6 +91,24 @@ def test_whoever_stands_in_sees_it_and_decides_instead(people: People, nina: Per
     assert recorded("vote.cast") == [f"nina: approve, digest {request.digest[:8]}, instead of Jonas"]
 
 
+def test_whoever_stands_in_sees_what_the_later_account_of_a_human_was_asked(
+    people: People, nina: Person, checkout: Workload
+) -> None:
+    """Which of two accounts came first says nothing about which of them is the other's."""
+    nina.groups.clear()
+    nina.groups.create(name="office").user_set.add(people.jonas)
+    later = Person.objects.create(username="jonas-new", display_name="Jonas")
+    later.groups.add(*people.jonas.groups.all())
+    Person.objects.filter(pk=people.jonas.pk).update(same_person_as=later)
+    jonas = Person.objects.get(pk=people.jonas.pk)
+    assert jonas.identity == later.pk > jonas.pk
+    away(jonas, nina)
+    request = asks(people.mira, "restart-workload", checkout)
+    assert queries.request_for(nina, request.pk) is not None
+    approves(nina, request)
+    assert fresh(request).state == R.APPROVED
+
+
 def test_nobody_stands_in_before_it_begins_or_after_it_has_ended(
     people: People, nina: Person, checkout: Workload
 ) -> None:
@@ -243,13 +261,15 @@ def test_when_nobody_answers_others_are_asked_too(
 def test_nobody_else_is_asked_about_what_has_expired(
     people: People, checkout: Workload, settings: Settings, tmp_path: Path
 ) -> None:
-    rules(settings, tmp_path, LATER.replace("escalate:", "expires_minutes: 20, escalate:"))
+    rules(settings, tmp_path, LATER.replace("escalate:", "expires_minutes: 40, escalate:"))
     request = asks(people.mira, "restart-workload", checkout)
     asked = fresh(request).round
     assert asked is not None
-    assert asked.expires_at - asked.opened_at == timedelta(minutes=20)
-    then = timezone.now() - timedelta(minutes=31)
-    Round.objects.update(opened_at=then, escalates_at=then + timedelta(minutes=30), expires_at=then)
+    assert asked.expires_at - asked.opened_at == timedelta(minutes=40)
+    then = timezone.now() - timedelta(minutes=41)  # while no sweeper came by
+    Round.objects.update(
+        opened_at=then, escalates_at=then + timedelta(minutes=30), expires_at=then + timedelta(minutes=40)
+    )
     sweeping.sweep()
     assert (fresh(request).state, recorded("request.escalated")) == (R.EXPIRED, [])
 
