@@ -7,12 +7,13 @@ of it, never the plan, a reason or a note, which are behind the link.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
 
+from actions import scheduled
 from actions.models import Request
 from approvals import absences
 from approvals.models import Round
@@ -130,14 +131,21 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
     people = list(
         Person.objects.filter(username__in=asked, is_active=True).exclude(pk__in=known).select_related("same_person_as")
     )
-    text = f"{request.requester.name} asks you to decide: {what_of(request)}"
+    what = f"{what_of(request)}{_for_later(request, story.batch.now)}"
+    text = f"{request.requester.name} asks you to decide: {what}"
     yield from story.tell(_others(people, request), Kind.DECIDE, text, path_of(request))
     for absence in absences.away_at(story.batch.now, [person.pk for person in people]).values():
         if absence.stand_in is not None and absence.person_id in absences.stand_in_for(
             [absence.stand_in.pk], story.batch.now
         ):
-            instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what_of(request)}"
+            instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what}"
             yield from story.tell(_others([absence.stand_in], request), Kind.DECIDE, instead, path_of(request))
+
+
+def _for_later(request: Request, now: datetime) -> str:
+    """When it is to run is part of what is agreed to, also where that is decided from the message."""
+    at = scheduled.runs_at(request, now)
+    return f", to run {at.astimezone(UTC):%a %d %b %H:%M} UTC" if at else ""
 
 
 def _asked_in(asked: Round) -> set[str]:

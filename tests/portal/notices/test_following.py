@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.db import transaction
@@ -35,6 +35,14 @@ def test_whoever_is_asked_is_told_and_whoever_asks_is_told_the_answer(followed: 
     answer = told()[-1]
     assert not Notice.objects.filter(kind=Kind.DECIDE, read_at=None).exists()  # old news
     assert (answer.person, answer.kind, answer.path) == (followed.mira, Kind.ANSWER, f"/requests/{waits.pk}")
+
+
+def test_whoever_is_asked_is_told_for_when_it_is(followed: People, waits: Request) -> None:
+    at = timezone.now() + timedelta(hours=5)
+    Request.objects.filter(pk=waits.pk).update(not_before=at)
+    happens(waits, "request.submitted", by=followed.mira)
+    said = at.astimezone(UTC).strftime("%a %d %b %H:%M UTC")
+    assert {notice.text.rpartition(", to run ")[2] for notice in told()} == {said}
 
 
 def test_who_stands_in_is_asked_too(followed: People, waits: Request) -> None:
