@@ -9,7 +9,7 @@ from inventory.models import Person
 
 from .access import beside_the_work_on_it
 from .models import Grant, Request
-from .queries import RELATED, requests_visible_to
+from .queries import joined, requests_visible_to
 from .states import ExecutionState, GrantState
 from .targets import Row, target_of
 
@@ -51,10 +51,10 @@ def ended_lately(person: Person, limit: int = 20) -> list[Grant]:
 
 def to_start(person: Person, limit: int = 20) -> list[Request]:
     """What was agreed for the person and begins when they say so."""
-    rows = Request.objects.select_related(*RELATED).filter(
+    rows = Request.objects.filter(
         requester=person, execution__state=ExecutionState.QUEUED, execution__waits_for="start"
     )
-    return list(rows.order_by("created_at")[:limit])
+    return list(joined(rows, "created_at", "pk", limit=limit))
 
 
 def on_target(person: Person, row: Row, limit: int = 20) -> list[Grant]:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce, Least, Now
+from django.db.models import BigIntegerField, Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from approvals import absences
@@ -41,13 +42,18 @@ def requests_visible_to(person: Person) -> QuerySet[Request]:
     if person.has_perm(f"inventory.{inventory.VIEW}"):
         return rows
     absent = Person.objects.filter(pk__in=absences.stood_in_for([person.pk], timezone.now()).values("person"))
-    instead_of = absent.values_list(Least("pk", Coalesce("same_person_as", "pk")))
-    asked = Asked.objects.filter(Q(identity__in={person.pk, person.identity}) | Q(identity__in=instead_of))
+    root = Coalesce("same_person_as__same_person_as", "same_person_as", "pk", output_field=BigIntegerField())
+    asked = Asked.objects.filter(
+        Q(identity__in={person.pk, person.identity})
+        | Q(identity__in=absent.values("pk"))
+        | Q(identity__in=absent.values_list(root))  # as `Person.identity`, without a query for each
+    )
     return rows.filter(
         Q(service__in=inventory.services_visible_to(person))
         | Q(requester=person)
         | Q(Exists(asked.filter(round=OuterRef("round"))))
-        | Q(Exists(asked.filter(round__debt__request=OuterRef("pk"))))  # in one with the above, neither would use its index
+        # in one with the above, neither would use its index
+        | Q(Exists(asked.filter(round__debt__request=OuterRef("pk"))))
         | Q(service__in=_approved_by(person))
     )
 
@@ -69,48 +75,45 @@ def _approved_by(person: Person) -> QuerySet[Service]:
     return Service.objects.filter(team__in=Team.objects.filter(approvers__in=person.groups.all()))
 
 
+def joined(rows: QuerySet[Request], *order: str | OrderBy, limit: int) -> QuerySet[Request]:
+    """The first of them, with all that a page says about them. They are chosen before anything is joined: to plan a dozen joins takes
+    longer than to find that there is nothing, and to make them for a busy requester's whole history longer still.
+    """
+    chosen = list(rows.order_by(*order).values_list("pk", flat=True)[:limit])
+    return Request.objects.select_related(*RELATED).filter(pk__in=chosen).order_by(*order)
+
+
 def need_requester(person: Person, limit: int = 20) -> QuerySet[Request]:
     """What the person asked for and has to look at again: waiting, stale, reverted, failed or unclear, of the last 24 h."""
     since = timezone.now() - timedelta(hours=24)
     undone = Request.objects.filter(undo_of=OuterRef("pk"))
-    newest = (
-        Request.objects.filter(requester=person)
-        .filter(
-            Q(state=RequestState.AWAITING_APPROVAL)
-            | Q(state__in=[RequestState.STALE, RequestState.REJECTED, RequestState.EXPIRED], decided_at__gt=since)
-            | Q(execution__state=ExecutionState.NEEDS_HUMAN)
-            | Q(execution__state__in=[ExecutionState.REVERTED, ExecutionState.FAILED], execution__ended_at__gt=since)
-        )
-        .exclude(Exists(undone))
-        .order_by("-created_at", "-pk")
+    rows = Request.objects.filter(requester=person).filter(
+        Q(state=RequestState.AWAITING_APPROVAL)
+        | Q(state__in=[RequestState.STALE, RequestState.REJECTED, RequestState.EXPIRED], decided_at__gt=since)
+        | Q(execution__state=ExecutionState.NEEDS_HUMAN)
+        | Q(execution__state__in=[ExecutionState.REVERTED, ExecutionState.FAILED], execution__ended_at__gt=since)
     )
-    # chosen before anything is joined: a busy requester's whole history would be, and then sorted
-    chosen = list(newest.values_list("pk", flat=True)[:limit])
-    return Request.objects.select_related(*RELATED).filter(pk__in=chosen).order_by("-created_at", "-pk")
+    return joined(rows.exclude(Exists(undone)), "-created_at", "-pk", limit=limit)
 
 
-def unclear_for(person: Person) -> QuerySet[Request]:
-    """Runs that need a human, of services the person approves for."""
-    return (
-        Request.objects.select_related(*RELATED)
-        .filter(execution__state=ExecutionState.NEEDS_HUMAN, service__team__approvers__in=person.groups.all())
-        .exclude(requester=person)
-    )
+def unclear_for(person: Person, limit: int = 100) -> QuerySet[Request]:
+    """Runs that need a human, of services the person approves for; their own need another one, under whichever account they asked."""
+    one = person.identity
+    own = Q(requester=one) | Q(requester__same_person_as=one) | Q(requester__same_person_as__same_person_as=one)
+    unclear = Q(execution__state=ExecutionState.NEEDS_HUMAN, service__team__approvers__in=person.groups.all())
+    return joined(Request.objects.filter(unclear).exclude(own), "-created_at", "-pk", limit=limit)
 
 
 def running_now(person: Person, limit: int = 20) -> QuerySet[Request]:
-    return (
-        requests_visible_to(person)
-        .filter(execution__state__in=[*ACTIVE, ExecutionState.QUEUED])
-        .exclude(execution__state=ExecutionState.QUEUED, execution__queued_at__gt=Now())
-        .order_by(F("execution__started_at").desc(nulls_last=True), "-id")[:limit]
-    )
+    rows = requests_visible_to(person).filter(execution__state__in=[*ACTIVE, ExecutionState.QUEUED])
+    rows = rows.exclude(execution__state=ExecutionState.QUEUED, execution__queued_at__gt=Now())
+    return joined(rows, F("execution__started_at").desc(nulls_last=True), "-pk", limit=limit)
 
 
 def runs_later(person: Person, limit: int = 10) -> QuerySet[Request]:
     """Agreed for a time that lies ahead, the next first."""
     waiting = Q(execution__state=ExecutionState.QUEUED, execution__run_after__gt=Now(), execution__queued_at__gt=Now())
-    return requests_visible_to(person).filter(waiting).order_by("execution__run_after", "pk")[:limit]
+    return joined(requests_visible_to(person).filter(waiting), "execution__run_after", "pk", limit=limit)
 
 
 def changes_of(service: Service, limit: int = 20) -> QuerySet[Request]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from approvals import absences
@@ -164,11 +164,15 @@ class Queue:
         """Open requests that the person sees and was not asked about, or has answered. `LOOKED_AT` are looked through."""
         order = ("-risk", "created_at", "pk")
         open_now = Request.objects.filter(state=RequestState.AWAITING_APPROVAL).order_by(*order)
-        mine = Asked.objects.filter(round=OuterRef("round"), identity__in=self._known_as, open=True)
-        first = list(open_now.values_list("pk", flat=True)[:LOOKED_AT])
-        seen = requests_visible_to(self.person).filter(pk__in=first).exclude(Exists(mine)).order_by(*order)
-        rows = Request.objects.filter(pk__in=list(seen.values_list("pk", flat=True)[:size]))
-        return list(rows.select_related(*LISTED).defer(*HEAVY).order_by(*order))
+        first = dict(open_now.values_list("pk", "round")[:LOOKED_AT])
+        asked = Asked.objects.filter(round__in=list(first.values()), identity__in=self._known_as, open=True)
+        mine = set(asked.values_list("round", flat=True))
+        rest = [number for number, round_id in first.items() if round_id not in mine]
+        if not rest:
+            return []
+        seen = requests_visible_to(self.person).filter(pk__in=rest).order_by(*order).values_list("pk", flat=True)[:size]
+        rows = Request.objects.filter(pk__in=list(seen)).select_related(*LISTED).defer(*HEAVY)
+        return list(rows.order_by(*order))
 
     def _asked(self, after: Line | None, limit: int) -> list[Line]:
         return asked_of(self._known_as, [Round.Kind.APPROVAL], after=after, limit=limit)[Round.Kind.APPROVAL]
