@@ -273,13 +273,18 @@ def undo_of(request: Request) -> Ending:
     return Ending(plan.undo_action or plan.action, plan.undo)
 
 
+def may_resolve(person: Person, request: Request) -> bool:
+    """Whether the person is one of those who say what is true of a run that could not know."""
+    others = person.identity != request.requester.identity
+    return person.is_superuser or (others and inventory.is_approver(person, request.service.team))
+
+
 def resolve(*, actor: Person, request: Request, outcome: str, note: str) -> Execution:
     """Say what is true about a run that could not know. `outcome` is succeeded, reverted or failed.
 
     Raises `NotAllowed`, `BadParams`, `TooLate`.
     """
-    approver = inventory.is_approver(actor, request.service.team) and actor.identity != request.requester.identity
-    if not (approver or actor.is_superuser):
+    if not may_resolve(actor, request):
         why = "Another approver of the owning team than the requester, or an administrator, says what is true."
         raise recording.not_allowed(actor_of(actor), request, "resolve", why)
     if outcome not in (ExecutionState.SUCCEEDED, ExecutionState.REVERTED, ExecutionState.FAILED):

@@ -192,15 +192,15 @@ def _reason_back(request: Request) -> tuple[str, ...]:
 
 
 def _unclear(person: Person, request: Request, state: str) -> Deck:
-    may = person.is_superuser or inventory.is_approver(person, request.service.team)
-    if may:
+    if services.may_resolve(person, request):
         return Deck(
             "Look at the target, then say what is true",
             "Until then nothing else may touch it.",
             state,
             may_resolve=True,
         )
-    names = [each.name for each in inventory.approvers_of(request.service.team)]
+    team, asked = request.service.team, request.requester.identity
+    names = [each.name for each in inventory.approvers_of(team) if each.identity != asked]
     who = people(names, "or") or "An administrator"
     return Deck(
         "A person has to look", f"{who} can say what is true. Until then nothing else may touch the target.", state

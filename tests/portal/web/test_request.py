@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from actions import queries
 from actions.models import Execution, Request
 from actions.states import ExecutionState, RequestState
 from approvals.models import Vote
@@ -172,6 +173,9 @@ def test_when_nobody_knows_an_approver_says_what_is_true(
     assert "Nobody can say for certain what is true now" in page(signed_in(people.mira), made)
     assert "What is true?" not in page(signed_in(people.mira), made)
     assert send(signed_in(people.mira), "resolve", made, outcome="succeeded", note="I looked")[0] == 403
+    assert "What is true?" not in page(signed_in(people.mira_admin), made)  # it is hers, under another account
+    assert not queries.unclear_for(people.mira_admin)
+    assert list(queries.unclear_for(people.ines)) == [made]
     ines = signed_in(people.ines)
     assert "What is true?" in page(ines, made)
     assert send(ines, "resolve", made, outcome="queued", note="x")[0] == 422
