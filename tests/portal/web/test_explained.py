@@ -202,7 +202,7 @@ def test_when_the_window_opens_it_can_run(
     ends = (timezone.now() + timedelta(days=2)).replace(hour=20, minute=0, second=0, microsecond=0)
     policy_of(settings, tmp_path, FROZEN % f"{ends:%Y-%m-%dT%H:%M}")
     page = plan(mira, RESTART, checkout)
-    assert "the policy lets it be asked for. Ask now, and it runs then." in page
+    assert "on it is not denied. Ask now, and it runs then." in page
     filled = re.search(r'data-fill="?\'?([^>]*)\'>', page)
     assert filled
     typed = json.loads(filled[1])["not_before"]
