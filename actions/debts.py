@@ -25,6 +25,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import bell, lifecycle, recording
+from .apart import apart
 from .eligibility import standing_of, voter_of
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
@@ -129,20 +130,27 @@ def alarm() -> None:
     now = timezone.now()
     late = Debt.objects.filter(settled_at=None, due_at__lte=now, overdue_alarm_at=None)
     for debt in late.select_related("request__service", "request__environment", "request__requester", "round")[:200]:
-        request, due = debt.request, debt.due_at
-        with transaction.atomic():
-            approvals.locked(debt.round)  # first, like a review does, or the two would meet in a deadlock
-            unsaid = Debt.objects.filter(pk=debt.pk, settled_at=None, overdue_alarm_at=None)
-            if unsaid.update(overdue_alarm_at=now) != 1:
-                continue
-            never = inventory.accounts_of(request.requester)
-            needs = approvals.escalate(debt.round, risk=request.risk, now=now, never=never)
-            asked = sorted({each.username for need in needs for each in need.people if each.identity not in never})
-            said = f"{request.requester.name} broke glass, and nobody has reviewed it; that was due {due:%Y-%m-%d %H:%M} UTC"
-            details: dict[str, object] = {"due": due.isoformat(), "asked": asked}
-            writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), details))
-            transaction.on_commit(partial(bell.announce, request.pk))
-        log.error("debt.overdue", request=request.pk, requester=request.requester.username)
+        with apart("debt.alarm_failed", request=debt.request_id):
+            _alarm_about(debt, now)
+
+
+def _alarm_about(debt: Debt, now: datetime) -> None:
+    request, due = debt.request, debt.due_at
+    with transaction.atomic():
+        approvals.locked(debt.round)  # first, like a review does, or the two would meet in a deadlock
+        unsaid = Debt.objects.filter(pk=debt.pk, settled_at=None, overdue_alarm_at=None)
+        if unsaid.update(overdue_alarm_at=now) != 1:
+            return
+        never = inventory.accounts_of(request.requester)
+        needs = approvals.escalate(debt.round, risk=request.risk, now=now, never=never)
+        asked = sorted({each.username for need in needs for each in need.people if each.identity not in never})
+        said = (
+            f"{request.requester.name} broke glass, and nobody has reviewed it; that was due {due:%Y-%m-%d %H:%M} UTC"
+        )
+        details: dict[str, object] = {"due": due.isoformat(), "asked": asked}
+        writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), details))
+        transaction.on_commit(partial(bell.announce, request.pk))
+    log.error("debt.overdue", request=request.pk, requester=request.requester.username)
 
 
 def _administrators(but: int) -> tuple[Approver, ...]:

@@ -1,5 +1,6 @@
 """Who is asked too when nobody has answered in time: what the policy froze with the request, at the time it froze."""
 
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -14,6 +15,7 @@ from audit.events import SYSTEM, Event
 from inventory import queries as inventory
 
 from . import bell, lifecycle
+from .apart import apart
 from .models import Request
 from .states import RequestState
 
@@ -26,12 +28,17 @@ def escalate() -> None:
         state=RequestState.AWAITING_APPROVAL, round__state=Round.State.OPEN, round__escalates_at__lte=now, round__expires_at__gt=now
     )  # fmt: skip
     for request in due.select_related("round", "service__team", "environment", "requester__same_person_as")[:MOST]:
-        assert request.round is not None
-        with transaction.atomic():
-            never = inventory.accounts_of(request.requester)
-            for need in approvals.escalate(request.round, risk=request.risk, now=now, never=never):
-                writer.record(_event(request, need, never))
-            transaction.on_commit(partial(bell.announce, request.pk))
+        with apart("request.escalation_failed", request=request.pk):
+            _ask_others(request, now)
+
+
+def _ask_others(request: Request, now: datetime) -> None:
+    assert request.round is not None
+    with transaction.atomic():
+        never = inventory.accounts_of(request.requester)
+        for need in approvals.escalate(request.round, risk=request.risk, now=now, never=never):
+            writer.record(_event(request, need, never))
+        transaction.on_commit(partial(bell.announce, request.pk))
 
 
 def _event(request: Request, need: Requirement, never: set[int]) -> Event:

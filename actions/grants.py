@@ -22,6 +22,7 @@ from inventory.models import Person
 
 from . import admission, bell, lifecycle, recording
 from .admission import stored_plan
+from .apart import apart
 from .errors import BadParams, CannotPlanNow, TooLate
 from .lifecycle import Lost
 from .models import Execution, Grant, Hold, Request
@@ -180,13 +181,18 @@ def alarm() -> None:
     now = timezone.now()
     late = Grant.objects.exclude(state=GrantState.ENDED).filter(ends_at__lt=now - LATE, overdue_alarm_at=None)
     for grant in late.select_related("request__service", "request__environment")[:200]:
-        with transaction.atomic():
-            if Grant.objects.filter(pk=grant.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
-                continue
-            minutes = int((now - grant.ends_at).total_seconds() // 60)
-            said = f"it should have ended {minutes} min ago. {grant.cause}".strip()
-            writer.record(Event("grant.overdue", SYSTEM, said[:400], lifecycle.about(grant)))
-        log.error("grant.overdue", grant=grant.pk, minutes=minutes)
+        with apart("grant.alarm_failed", grant=grant.pk):
+            _alarm_about(grant, now)
+
+
+def _alarm_about(grant: Grant, now: datetime) -> None:
+    minutes = int((now - grant.ends_at).total_seconds() // 60)
+    with transaction.atomic():
+        if Grant.objects.filter(pk=grant.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
+            return
+        said = f"it should have ended {minutes} min ago. {grant.cause}".strip()
+        writer.record(Event("grant.overdue", SYSTEM, said[:400], lifecycle.about(grant)))
+    log.error("grant.overdue", grant=grant.pk, minutes=minutes)
 
 
 def _busy(grant: Grant) -> str:

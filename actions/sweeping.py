@@ -1,6 +1,7 @@
 """What time itself does: requests expire, others are asked too, and a run that is late raises an alarm instead of merely getting old."""
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
@@ -14,6 +15,7 @@ from audit import writer
 from audit.events import SYSTEM, Event
 
 from . import debts, escalation, grants, lifecycle
+from .apart import apart
 from .lifecycle import Lost
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -29,12 +31,9 @@ LONG_IN_LINE = timedelta(minutes=15)
 
 
 def sweep() -> None:
-    _expire()
-    escalation.escalate()
-    _leave_the_line()
-    _alarm()
-    grants.alarm()
-    debts.alarm()
+    for step in (_expire, escalation.escalate, _leave_the_line, _alarm, grants.alarm, debts.alarm):
+        with apart("sweep.step_failed", step=f"{step.__module__}.{step.__name__}"):
+            step()
 
 
 def _expire() -> None:
@@ -43,14 +42,17 @@ def _expire() -> None:
         state=RequestState.AWAITING_APPROVAL, round__state=Round.State.OPEN, round__expires_at__lte=now
     )
     for request in due.select_related("round", "service", "environment")[:200]:
-        try:
-            with transaction.atomic():
-                if request.round is not None:
-                    approvals.close_round(request.round, now=now)
-                lifecycle.move(request, to=RequestState.EXPIRED, actor=SYSTEM, summary="nobody answered in time",
-                               changes={"decided_at": now})  # fmt: skip
-        except Lost:
-            continue  # somebody answered in the last moment
+        with apart("request.expiry_failed", request=request.pk), suppress(Lost):  # somebody answered in the last moment
+            _close(request, now)
+
+
+def _close(request: Request, now: datetime) -> None:
+    """Raises `Lost`."""
+    with transaction.atomic():
+        if request.round is not None:
+            approvals.close_round(request.round, now=now)
+        lifecycle.move(request, to=RequestState.EXPIRED, actor=SYSTEM, summary="nobody answered in time",
+                       changes={"decided_at": now})  # fmt: skip
 
 
 def _leave_the_line() -> None:
@@ -59,16 +61,17 @@ def _leave_the_line() -> None:
     longest = timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
     due = Execution.objects.filter(state=ExecutionState.QUEUED, queued_at__lte=now - longest)
     for execution in due.select_related("request__service", "request__environment")[:200]:
-        why = f"It stood in line for {settings.CONFIGURATION.request_expiry_hours} h, so what was agreed no longer holds. Nothing was done."
-        try:
-            with transaction.atomic():
-                lifecycle.move(execution, to=ExecutionState.CANCELLED, actor=SYSTEM, summary=why,
-                               changes={"cause": why, "ended_at": now, "lease_until": None})  # fmt: skip
-                lifecycle.move(
-                    execution.request, to=RequestState.STALE, actor=SYSTEM, summary=why, changes={"decided_at": now}
-                )
-        except Lost:
-            continue  # it began in the last moment
+        with apart("execution.leaving_failed", execution=execution.pk), suppress(Lost):  # it began in the last moment
+            _give_up(execution, now)
+
+
+def _give_up(execution: Execution, now: datetime) -> None:
+    """Raises `Lost`."""
+    why = f"It stood in line for {settings.CONFIGURATION.request_expiry_hours} h, so what was agreed no longer holds. Nothing was done."
+    with transaction.atomic():
+        lifecycle.move(execution, to=ExecutionState.CANCELLED, actor=SYSTEM, summary=why,
+                       changes={"cause": why, "ended_at": now, "lease_until": None})  # fmt: skip
+        lifecycle.move(execution.request, to=RequestState.STALE, actor=SYSTEM, summary=why, changes={"decided_at": now})
 
 
 def _alarm() -> None:
@@ -81,19 +84,16 @@ def _alarm() -> None:
         "request__service", "request__environment"
     )
     for execution in late[:200]:
-        with transaction.atomic():
-            if Execution.objects.filter(pk=execution.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
-                continue
-            since = (
-                min(execution.run_after, execution.queued_at) if execution.started_at is None else execution.run_after
-            )
-            minutes = int((now - since).total_seconds() // 60)
-            writer.record(
-                Event(
-                    "execution.overdue",
-                    SYSTEM,
-                    f"it has not moved for {minutes} min",
-                    lifecycle.about(execution),
-                )
-            )
-        log.error("execution.overdue", execution=execution.pk, minutes=minutes)
+        with apart("execution.alarm_failed", execution=execution.pk):
+            _alarm_about(execution, now)
+
+
+def _alarm_about(execution: Execution, now: datetime) -> None:
+    since = min(execution.run_after, execution.queued_at) if execution.started_at is None else execution.run_after
+    minutes = int((now - since).total_seconds() // 60)
+    with transaction.atomic():
+        if Execution.objects.filter(pk=execution.pk, overdue_alarm_at=None).update(overdue_alarm_at=now) != 1:
+            return
+        said = f"it has not moved for {minutes} min"
+        writer.record(Event("execution.overdue", SYSTEM, said, lifecycle.about(execution)))
+    log.error("execution.overdue", execution=execution.pk, minutes=minutes)

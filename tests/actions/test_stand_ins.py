@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 
 from actions import claiming, claims, confirmation, queries, services, sweeping
 from actions.errors import NotAllowed, TooLate, VoteDoesNotCount
-from actions.models import Request
+from actions.models import Execution, Request
 from actions.states import ExecutionState, RequestState
 from approvals import absences
 from approvals.models import Absence, Asked, Round, Vote
@@ -256,6 +256,21 @@ def test_when_nobody_answers_others_are_asked_too(
     assert refused(Person.objects.get(pk=root.pk), request) == "four-eyes"
     approves(people.kofi, request)
     assert fresh(request).state == R.APPROVED
+
+
+def test_a_question_that_cannot_be_asked_of_others_keeps_neither_other_questions_nor_alarms_waiting(
+    people: People, checkout: Workload, settings: Settings, tmp_path: Path
+) -> None:
+    rules(settings, tmp_path, LATER)
+    good, agreed, broken = (asks(people.mira, "restart-workload", checkout) for _ in range(3))
+    approves(people.jonas, agreed)
+    hour_ago = timezone.now() - timedelta(hours=1)
+    Execution.objects.update(run_after=hour_ago)
+    Round.objects.filter(request__in=[good, broken]).update(escalates_at=hour_ago, opened_at=hour_ago)
+    Round.objects.filter(request=broken).update(requirements=[{"rule": "of an older portal"}])
+    sweeping.sweep()
+    assert [event.request_id for event in audit.events(audit.Filter(verb="request.escalated"))] == [good.pk]
+    assert len(recorded("execution.overdue")) == 1
 
 
 def test_nobody_else_is_asked_about_what_has_expired(
