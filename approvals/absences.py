@@ -53,13 +53,10 @@ def away_at(at: datetime, person_ids: Collection[int]) -> dict[int, Absence]:
 
 def stand_in_for(person_ids: Collection[int], at: datetime) -> set[int]:
     """The accounts in whose place one human, with these accounts, may decide at that time."""
-    return set(stood_in_for(person_ids, at).values_list("person_id", flat=True))
-
-
-def stood_in_for(person_ids: Collection[int], at: datetime) -> QuerySet[Absence]:
-    """The absences during which that is so, to ask further with."""
-    rows = _during(at).filter(_colleagues(), stand_in__in=person_ids, stand_in__is_active=True)
-    return rows.exclude(person__in=person_ids)
+    return set(
+        _during(at).filter(_colleagues(), stand_in__in=person_ids, stand_in__is_active=True)
+        .exclude(person__in=person_ids).values_list("person_id", flat=True)
+    )  # fmt: skip
 
 
 def absences_of(person_ids: Collection[int], now: datetime) -> list[Absence]:
