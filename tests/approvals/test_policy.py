@@ -192,6 +192,15 @@ def test_glass_is_narrow(rules: list[str], facts: dict[str, Any], why: str) -> N
     assert ruling.why.startswith(why)
 
 
+def test_of_several_rules_about_glass_the_strictest_counts_in_whatever_order() -> None:
+    facts = replace(OWNER, people={**OWNER.people, "administrators": (KOFI, INES)})
+    strict = GLASS.replace("count: 1", "count: 2")
+    for rules in ([f"mild: {GLASS}", f"strict: {strict}"], [f"strict: {strict}", f"mild: {GLASS}"]):
+        offered = asked(written(f"asks: {APPROVER}", *rules), facts).break_glass
+        assert offered is not None
+        assert (offered.rule, offered.review.count) == ("strict", 2)
+
+
 def test_a_denial_by_a_schedule_says_when_it_opens() -> None:
     freeze = "- {schedule: freeze, zone: Europe/Berlin, dates: [{from: 2026-11-20, until: 2026-12-01}]}"
     office = "- {schedule: office, zone: Europe/Berlin, days: [mon, tue, wed, thu, fri], from: '09:00', until: '17:00'}"
