@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,21 @@ def test_what_ran_in_a_chain_ran_on_each_of_its_targets(people: People, api: Wor
     assert (seen.target_runs_last_hour, seen.clean_runs, seen.service_reverts_last_day) == (2, 0, 1)
     parts = facts(people.mira, api, "chain", parts=[restart(api), restart(worker)])[1:]
     assert [part.history.target_runs_last_hour for part in parts] == [1, 2]
+
+
+def test_what_was_asked_for_before_this_was_kept_is_found_by_its_plan(
+    people: People, api: Workload, worker: Workload
+) -> None:
+    asks(people.mira, "chain", api, parts=[restart(api), restart(worker)])
+    asks(people.mira, "restart-workload", worker)
+    kept = list(Request.objects.values_list("pk", "touches"))
+    assert len(dict(kept)) == len({str(touches) for _, touches in kept}) == 2
+    Request.objects.update(touches=[])
+    with connection.cursor() as cursor:
+        cursor.execute(import_module("actions.migrations.0007_what_a_request_touches").FROM_THEIR_PLANS)
+    assert sorted(kept) == [
+        (pk, sorted(touches)) for pk, touches in Request.objects.order_by("pk").values_list("pk", "touches")
+    ]
 
 
 def test_at_an_earlier_time_what_came_later_had_not_happened(people: People, worker: Workload) -> None:
