@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
@@ -250,10 +251,14 @@ class Choice:
     current: bool
 
 
+LATER = Q(execution__state=ExecutionState.QUEUED, execution__queued_at__gt=Now())
+"""Agreed, and its time lies ahead."""
+
 SHOWN: dict[str, tuple[str, Q]] = {
     "": ("All", Q()),
     "waiting": ("Waiting", Q(state=RequestState.AWAITING_APPROVAL)),
-    "running": ("Running", Q(execution__state__in=[ExecutionState.QUEUED, *ACTIVE, ExecutionState.NEEDS_HUMAN])),
+    "later": ("Later", LATER),
+    "running": ("Running", Q(execution__state__in=[ExecutionState.QUEUED, *ACTIVE, ExecutionState.NEEDS_HUMAN]) & ~LATER),
     "ended": ("Ended", Q(execution__state__in=ENDED) | Q(state__in=[
         RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED,
     ])),

@@ -43,6 +43,10 @@ def seen(client: Client, name: str, *args: object) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
+def client_page(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
 def test_a_request_for_later_says_when_to_whoever_looks(
     people: People, checkout: Workload, signed_in: SignedIn
 ) -> None:
@@ -76,6 +80,11 @@ def test_a_request_for_later_says_when_to_whoever_looks(
     assert re.search(f"Later Agreed for a time .*{said}", seen(mira, "home"))
     assert "Nothing runs." in seen(mira, "home")
     assert f"Agreed to, runs {said}" in seen(mira, "service", "checkout")
+    found = {show: client_page(mira, f"/requests?show={show}") for show in ("later", "running")}
+    assert {show: f"/requests/{request.pk}" in page for show, page in found.items()} == {
+        "later": True,
+        "running": False,
+    }
 
     assert mira.post(reverse("request-start-now", args=[request.pk])).status_code == 403
     assert "Run it now" in seen(jonas, "request", request.pk)
