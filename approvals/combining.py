@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .facts import Approver
-from .policy import everybody_in
+from .policy import BREAK_GLASS, everybody_in
 from .rulings import BreakGlass, Effect, Requirement, RuleAnswer, Ruling
 from .tally import can_meet
 
 STRICTEST_FIRST = (Effect.DENY, Effect.NEEDS, Effect.ALLOW)
 TOO_FEW = "too-few-for-all"
+NO_COMMON_REVIEW = (
+    "Different people would review the parts of it, so glass is broken for them one by one, or not at all."
+)
 
 
 def combine(whole: Ruling, parts: Sequence[tuple[str, Ruling]]) -> Ruling:
@@ -30,11 +33,15 @@ def combine(whole: Ruling, parts: Sequence[tuple[str, Ruling]]) -> Ruling:
     if not can_meet([replace(need, people=everybody_in(need)) for need in requirements], there):
         effect, requirements = Effect.DENY, ()
         answers.append(RuleAnswer(TOO_FEW, Effect.DENY, _too_few(len(there))))
+    glass = _glass(all_of_it)
+    if glass is None and any(ruling.break_glass and ruling.effect is Effect.ALLOW for ruling in all_of_it):
+        effect, requirements = Effect.DENY, ()
+        answers.append(RuleAnswer(BREAK_GLASS, Effect.DENY, NO_COMMON_REVIEW))
     return Ruling(
         effect, tuple(dict.fromkeys(answers)), requirements, whole.policy_digest,
         looked_at=sum(ruling.looked_at for ruling in all_of_it),
         override=_override(all_of_it),
-        break_glass=_glass(all_of_it),
+        break_glass=glass,
         opens_at=_opens_at(all_of_it),
         expires_minutes=min((each.expires_minutes for each in all_of_it if each.expires_minutes), default=None),
     )  # fmt: skip

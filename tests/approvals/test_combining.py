@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.combining import STRICTEST_FIRST, TOO_FEW, combine
+from approvals.combining import NO_COMMON_REVIEW, STRICTEST_FIRST, TOO_FEW, combine
 from approvals.facts import Approver
 from approvals.policy import OVERRIDE
 from approvals.rulings import BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
@@ -84,7 +84,12 @@ def test_glass_is_broken_as_the_strictest_part_says_and_only_with_one_review() -
     whole = combine(mild, [("a", strict), ("b", soon)]).break_glass
     assert whole is not None
     assert (whole.rule, whole.review.count, whole.hours) == ("strict", 2, 4)
-    assert combine(mild, [("a", offers("others", 1, 24, "on-call"))]).break_glass is None
+    others = offers("others", 1, 24, "on-call")
+    assert combine(mild, [("a", others)]).break_glass is None
+    broken = [replace(each, effect=Effect.ALLOW, requirements=()) for each in (mild, strict, others)]
+    assert combine(broken[0], [("a", broken[1])]).effect is Effect.ALLOW
+    refused = combine(broken[0], [("a", broken[2])])
+    assert (refused.effect, refused.why) == (Effect.DENY, NO_COMMON_REVIEW)
 
 
 def test_a_denial_says_which_part_it_is_about() -> None:
