@@ -1,7 +1,7 @@
 // Moving through the queue by keyboard: j and k go through it and on to its next page, o opens, c says who is on it, ? says it all.
-// Never while typing.
+// Never while typing, never away from a note that is not sent, and once however long a key is held.
 
-import { typing } from "./typing.js";
+import { typing, written } from "./typing.js";
 
 const list = () => document.getElementById("queue-list"); // it is swapped when something changes
 
@@ -18,7 +18,8 @@ function move(by) {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
+  if ("jkoc".includes(event.key) && written()) return;
   if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "c") document.querySelector("#detail [aria-keyshortcuts=c]")?.click();
