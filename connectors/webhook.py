@@ -2,7 +2,8 @@
 
 The host has to be on a list that an administrator keeps. Its name is resolved once, every address it has is looked at, and the
 connection goes to the address that was looked at, so that a name cannot point somewhere else a moment later. Addresses that are not
-public are refused unless the list says otherwise of that host; a redirect is an answer like any other, and is not followed.
+public are refused unless the list says otherwise of that host; a redirect is an answer like any other, and is not followed. However
+slowly a receiver takes and answers, the whole exchange ends in time.
 
 The signature is that of Standard Webhooks (webhook-id, webhook-timestamp, webhook-signature). The id of a message stays the same
 however often it is sent, so that its receiver can drop what came twice.
@@ -10,14 +11,18 @@ however often it is sent, so that its receiver can drop what came twice.
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from http.client import HTTPException
+from threading import Timer
 from urllib.parse import SplitResult, urlsplit
 
 from standardwebhooks import Webhook
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Timeout
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError
 
 from .errors import Permanent, Transient, Unknown
 
@@ -25,12 +30,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Iterable[str]]
 
 PORTS = {"https": 443, "http": 80}
-SECONDS = 5.0
+SECONDS, WHOLE_SECONDS = 5.0, 10.0
+"""For a connection or one read, and for everything from the connection to the last line of the answer."""
 GONE = 410
 MOST_OF_A_URL = 500
-NEVER_SENT = (ConnectTimeoutError, NewConnectionError, SSLError)
 CARRIES_IPV4 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 """Where the last 32 bits are an IPv4 address: NAT64, and what was before IPv4-mapped ones."""
+NOT_OUT_THERE = tuple(
+    ipaddress.ip_network(each) for each in ("192.0.0.0/24", "64:ff9b:1::/48", "5f00::/16", "fec0::/10")
+)
+"""What Python calls global, and is somebody's own: protocol assignments, local NAT64, segment routing, old site-local ones."""
 
 
 @dataclass(frozen=True)
@@ -90,33 +99,21 @@ def send(place: Place, *, body: str, secret: str, message: str, at: datetime, lo
     """
     address = _address(place, look_up)
     headers = {
-        "Host": place.host if place.port == PORTS[place.scheme] else f"{_bracketed(place.host)}:{place.port}",
+        "Host": _bracketed(place.host) + ("" if place.port == PORTS[place.scheme] else f":{place.port}"),
         "Content-Type": "application/json",
         "User-Agent": "Afterdeck",
         "webhook-id": message,
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": Webhook(secret).sign(msg_id=message, timestamp=at, data=body),
     }
-    try:
-        with _pool(place, address) as pool:
-            answer = pool.urlopen(
-                "POST", place.path, body=body.encode(), headers=headers, redirect=False, retries=False,
-                preload_content=False, assert_same_host=False,
-            )  # fmt: skip
-            answer.close()  # whatever it has to say beyond the status is not read
-    except NEVER_SENT as problem:
-        raise Transient(f"{place.host} cannot be reached.", type(problem).__name__) from problem
-    except HTTPError as problem:
-        raise Unknown(f"{place.host} did not answer.", type(problem).__name__) from problem
-    if 200 <= answer.status < 300:
+    status = _exchange(place, address, body.encode(), headers)
+    if 200 <= status < 300:
         return
-    if 300 <= answer.status < 400:
-        raise Permanent(
-            f"{place.host} answered {answer.status}: redirects are not followed. Give the address it leads to."
-        )
-    if answer.status == GONE:
+    if 300 <= status < 400:
+        raise Permanent(f"{place.host} answered {status}: redirects are not followed. Give the address it leads to.")
+    if status == GONE:
         raise Permanent(f"{place.host} answered {GONE}: it wants nothing more from us.")
-    raise Transient(f"{place.host} answered {answer.status}.")
+    raise Transient(f"{place.host} answered {status}.")
 
 
 def is_public(text: str) -> bool:
@@ -125,7 +122,11 @@ def is_public(text: str) -> bool:
     Also of the IPv4 address that an IPv6 one stands for: `::ffff:127.0.0.1` is this machine.
     """
     address = ipaddress.ip_address(text)
-    return all(each.is_global and not each.is_multicast for each in (address, *_inside(address)))
+    return all(_is_out_there(each) for each in (address, *_inside(address)))
+
+
+def _is_out_there(address: Address) -> bool:
+    return address.is_global and not address.is_multicast and not any(address in net for net in NOT_OUT_THERE)
 
 
 def _inside(address: Address) -> list[Address]:
@@ -149,19 +150,50 @@ def _address(place: Place, look_up: Resolve) -> str:
     return found[0]
 
 
-def _pool(place: Place, address: str) -> HTTPConnectionPool:
-    timeout = Timeout(connect=SECONDS, read=SECONDS)
+def _exchange(place: Place, address: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status it answers with; whatever it has to say beyond that is not read."""
+    until = time.monotonic() + WHOLE_SECONDS
+    connection = _connection(place, address)
+    try:
+        try:
+            connection.connect()
+        except (HTTPError, OSError) as problem:
+            raise Transient(f"{place.host} cannot be reached.", type(problem).__name__) from problem
+        with _shut_at(connection.sock, until):
+            connection.request("POST", place.path, body=body, headers=headers, preload_content=False)
+            answer = connection.getresponse()
+            answer.close()
+    except (HTTPError, HTTPException, OSError) as problem:
+        raise Unknown(f"{place.host} did not answer.", type(problem).__name__) from problem
+    finally:
+        connection.close()
+    if time.monotonic() >= until:  # what was cut off may look whole
+        raise Unknown(f"{place.host} did not answer in time.")
+    return answer.status
+
+
+@contextmanager
+def _shut_at(taken: socket.socket, until: float) -> Iterator[None]:
+    """A timeout of a socket counts from its last byte, so a byte now and then would hold us for ever."""
+
+    def shut() -> None:
+        with suppress(OSError):
+            taken.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(max(0.0, until - time.monotonic()), shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _connection(place: Place, address: str) -> HTTPConnection:
     if place.scheme == "http":
-        return HTTPConnectionPool(address, place.port, timeout=timeout)
+        return HTTPConnection(address, place.port, timeout=SECONDS)
     # The name, not the address, is what the certificate has to be for.
-    return HTTPSConnectionPool(
-        address,
-        place.port,
-        timeout=timeout,
-        cert_reqs="CERT_REQUIRED",
-        server_hostname=place.host,
-        assert_hostname=place.host,
-    )
+    return HTTPSConnection(address, place.port, timeout=SECONDS, cert_reqs="CERT_REQUIRED", server_hostname=place.host)
 
 
 def _same_host(entry: str, host: str, port: int) -> bool:

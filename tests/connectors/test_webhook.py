@@ -1,8 +1,12 @@
 """Where a webhook may lead, and where it may not: a name is looked up once, and what is near to us is out of reach."""
 
 import json
+import socketserver
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from threading import Event
 
 import pytest
 from standardwebhooks import Webhook
@@ -67,6 +71,7 @@ def test_what_is_allowed_is_one(url: str) -> None:
 NEAR = [
     "127.0.0.1", "10.0.0.7", "192.168.1.1", "172.16.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "::", "fe80::1",  # noqa: S104  # nothing is bound
     "fd00::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "ff02::1",
+    "64:ff9b:1::a9fe:a9fe", "fec0::1", "5f00::1", "192.0.0.9",
 ]  # fmt: skip
 
 
@@ -90,6 +95,36 @@ def test_a_name_is_looked_up_once_and_what_was_looked_at_is_connected_to(receive
     webhook.send(place, body="{}", secret=SECRET, message="m", at=datetime.now(UTC), look_up=rebinding)
     assert asked == ["rebinding.example.com"]
     assert receiver.calls[0].headers["host"] == f"rebinding.example.com:{receiver.port}"
+
+
+def test_an_address_of_ipv6_is_in_brackets_also_without_a_port(
+    receiver: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(webhook.PORTS, "http", receiver.port)
+    send(webhook.Place("http", "2001:db8::1", receiver.port, "/", private=True), "{}", "127.0.0.1")
+    assert receiver.calls[0].headers["host"] == "[2001:db8::1]"
+
+
+class _Trickles(socketserver.BaseRequestHandler):
+    """A status at once, then a byte of a header now and then, for ever."""
+
+    def handle(self) -> None:
+        self.request.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        with suppress(OSError):
+            while True:
+                self.request.sendall(b"a")
+                Event().wait(0.05)
+
+
+def test_whoever_answers_a_byte_at_a_time_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook, "WHOLE_SECONDS", 0.4)
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Trickles)
+    server.daemon_threads = True
+    host = f"127.0.0.1:{server.server_address[1]}"
+    began = time.monotonic()
+    with serving(server), pytest.raises(Unknown):
+        send(place_of(f"http://{host}/", [Pinned(host, private=True)]))
+    assert time.monotonic() - began < 3
 
 
 def test_a_redirect_is_not_followed(receiver: WebServer) -> None:
