@@ -4,7 +4,7 @@ Only the gate (`services`) and the end of a grant (`grants`) come here, in a tra
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
@@ -45,7 +45,7 @@ class Preview:
     ruling: Ruling
     planned_in_ms: int
     facts: tuple[Facts, ...] = ()
-    terms: Terms = Terms()
+    terms: Terms = field(default_factory=Terms)
 
 
 def admit(

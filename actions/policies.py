@@ -24,6 +24,9 @@ from .errors import NotAllowed, TooLate, VoteDoesNotCount
 
 MAX_NOTE = 2000
 
+_noted: set[str] = set()
+"""Digests that this process has taken note of."""
+
 
 def directory() -> Path:
     return settings.CONFIGURATION.policy_dir or loader.DEFAULT_DIRECTORY
@@ -40,14 +43,29 @@ def tests_on_disk() -> dict[str, str]:
 
 
 def current_policy() -> loader.Policy:
-    """What decides now. Raises `BadPolicy`."""
-    return versions.deciding(on_disk(), agreeing=settings.CONFIGURATION.policy_approvals)
+    """What decides now. Raises `BadPolicy`.
+
+    The first policy of all is adopted by the first question, if no process could when it started: none decides unrecorded.
+    """
+    found = versions.deciding(on_disk(), agreeing=settings.CONFIGURATION.policy_approvals)
+    if found is None:
+        take_note()
+        return on_disk()
+    return found
 
 
 def take_note() -> PolicyVersion:
     """Remember what the files hold, and adopt or propose it. Raises `BadPolicy`."""
     agreeing = settings.CONFIGURATION.policy_approvals
-    return versions.take_note(on_disk(), agreeing=agreeing, administrators=administrators(), now=timezone.now())
+    version = versions.take_note(on_disk(), agreeing=agreeing, administrators=administrators(), now=timezone.now())
+    _noted.add(version.digest)
+    return version
+
+
+def note_once() -> None:
+    """What a process that started while the database was away could not do then."""
+    if not _noted:
+        take_note()
 
 
 def administrators() -> tuple[Approver, ...]:
@@ -70,6 +88,13 @@ def doubts_about(policy: loader.Policy) -> list[str]:
         for of in sorted(rule.groups)
         if (group := groups.parse(of)).kind in known and group.name not in known[group.kind]
     ]
+    hours = settings.CONFIGURATION.request_expiry_hours
+    doubts += [
+        f"{rule.where}: rule {rule.id} asks others after {later.after_minutes} min, and a request expires after {hours} h by then."
+        for rule in policy.rules
+        for need in rule.needs
+        if (later := need.escalate) and not need.expires_minutes and later.after_minutes >= hours * 60
+    ]
     agreeing, there = settings.CONFIGURATION.policy_approvals, len(administrators())
     if agreeing > there:
         doubts.append(
@@ -86,11 +111,15 @@ def asked_about(version: PolicyVersion) -> tuple[Requirement, ...]:
 
 
 def ask_again(*, actor: Person) -> None:
-    """Ask the administrators once more about what the files hold. Raises `NotAllowed`."""
+    """Ask the other administrators once more about what the files hold. Raises `NotAllowed`, and `TooLate` when they are asked already."""
     _administrator(actor)
+    here, agreeing = on_disk(), settings.CONFIGURATION.policy_approvals
+    open_now = PolicyVersion.objects.filter(digest=here.digest, state=versions.State.PROPOSED).first()
+    if open_now is not None and versions.is_asked(open_now, agreeing):
+        raise TooLate("The administrators are asked about it already. Asking again would forget who has agreed.")
     versions.propose_again(
-        on_disk(), actor=_actor(actor), agreeing=settings.CONFIGURATION.policy_approvals,
-        administrators=administrators(), now=timezone.now(),
+        here, actor=_actor(actor), identity=actor.identity, agreeing=agreeing, administrators=administrators(),
+        now=timezone.now(),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from approvals.combining import STRICTEST_FIRST
 from approvals.facts import Approver, Facts, facts_from
 from approvals.loader import Policy
-from approvals.rulings import Effect, Ruling
+from approvals.rulings import Effect, Requirement, Ruling
 from inventory import on_call
 
 from .admission import stored_plan, terms_of
@@ -109,11 +109,20 @@ class _People:
         return {name: self._known[service.pk, name] for name in names}
 
 
-def _strictness(ruling: Ruling) -> tuple[int, int]:
+def _strictness(ruling: Ruling) -> tuple[int, int, bool, bool]:
+    """What can be overridden, or done first and reviewed afterwards, is looser than what cannot."""
     wanted = sum(need.count for need in ruling.requirements) if ruling.effect is Effect.NEEDS else 0
-    return -STRICTEST_FIRST.index(ruling.effect), wanted
+    return -STRICTEST_FIRST.index(ruling.effect), wanted, not ruling.override, ruling.break_glass is None
 
 
 def _said(ruling: Ruling) -> object:
-    needs = sorted((need.rule, need.count, need.of) for need in ruling.requirements)
-    return ruling.effect, sorted(ruling.deciding_rules), needs, ruling.expires_minutes
+    glass = ruling.break_glass and (_asks(ruling.break_glass.review), ruling.break_glass.hours)
+    return (
+        ruling.effect, sorted(ruling.deciding_rules), sorted(map(_asks, ruling.requirements)), ruling.expires_minutes,
+        sorted(map(_asks, ruling.override)), glass, ruling.opens_at,
+    )  # fmt: skip
+
+
+def _asks(need: Requirement) -> tuple[str, int, str, int, str]:
+    later = need.escalation
+    return need.rule, need.count, need.of, later.after_minutes if later else 0, later.of if later else ""

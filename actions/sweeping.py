@@ -14,7 +14,7 @@ from approvals.models import Round
 from audit import writer
 from audit.events import SYSTEM, Event
 
-from . import debts, escalation, grants, lifecycle
+from . import debts, escalation, grants, lifecycle, policies
 from .apart import apart
 from .lifecycle import Lost
 from .models import Execution, Request
@@ -31,7 +31,7 @@ LONG_IN_LINE = timedelta(minutes=15)
 
 
 def sweep() -> None:
-    for step in (_expire, escalation.escalate, _leave_the_line, _alarm, grants.alarm, debts.alarm):
+    for step in (_expire, escalation.escalate, _leave_the_line, _alarm, grants.alarm, debts.alarm, policies.note_once):
         with apart("sweep.step_failed", step=f"{step.__module__}.{step.__name__}"):
             step()
 

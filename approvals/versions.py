@@ -20,6 +20,7 @@ from . import services as rounds
 from .facts import Approver
 from .loader import Policy, load_texts
 from .models import PolicyVersion, Round
+from .queries import requirements_of
 from .reading import BadPolicy
 from .rulings import Requirement
 from .services import Ballot, Standing, Voter
@@ -58,19 +59,26 @@ def changes_between(before: Policy | None, after: Policy) -> Changes:
 
 
 def _said(policy: Policy) -> dict[str, object]:
-    return {**policy.schedules, **{rule.id: rule.text for rule in policy.rules}}
+    """A schedule and a rule may have the same name."""
+    schedules = {f"schedule {name}": text for name, text in policy.schedules.items()}
+    return {**schedules, **{rule.id: rule.text for rule in policy.rules}}
 
 
 def adopted() -> PolicyVersion | None:
     return PolicyVersion.objects.filter(state=State.ADOPTED).first()
 
 
-def deciding(on_disk: Policy, *, agreeing: int) -> Policy:
-    """The policy that answers now. Raises `BadPolicy` when what was adopted cannot be read any more."""
+def deciding(on_disk: Policy, *, agreeing: int) -> Policy | None:
+    """The policy that answers now; `None` while changes are agreed to and none was adopted yet.
+
+    Raises `BadPolicy` when what was adopted cannot be read any more.
+    """
     if not agreeing:
         return on_disk
     digest = PolicyVersion.objects.filter(state=State.ADOPTED).values_list("digest", flat=True).first()
-    return on_disk if digest in (None, on_disk.digest) else compiled(str(digest))
+    if digest is None:
+        return None
+    return on_disk if digest == on_disk.digest else compiled(digest)
 
 
 @lru_cache(maxsize=16)
@@ -92,23 +100,34 @@ def take_note(on_disk: Policy, *, agreeing: int, administrators: Sequence[Approv
         )
         current = adopted()
         if version.state == State.ADOPTED:
-            return version
-        if not agreeing or current is None:
+            _withdraw_others(version, now)
+        elif not agreeing or current is None:
             _adopt(version, SYSTEM, now)
-        elif new or version.state == State.RETIRED:
+        elif new or version.state == State.RETIRED or not is_asked(version, agreeing):
             _propose(version, on_disk, agreeing, administrators, now)
     return version
 
 
+def is_asked(version: PolicyVersion, agreeing: int) -> bool:
+    """Whether so many are asked about it, or it was refused: how many is frozen with the question."""
+    if version.state != State.PROPOSED or version.round is None:
+        return version.state == State.REJECTED
+    return [need.count for need in requirements_of(version.round)] == [agreeing]
+
+
 def propose_again(
-    on_disk: Policy, *, actor: Actor, agreeing: int, administrators: Sequence[Approver], now: datetime
+    on_disk: Policy, *, actor: Actor, identity: int, agreeing: int, administrators: Sequence[Approver], now: datetime
 ) -> None:
-    """Ask once more for what the files hold: it was refused, or other administrators are to be asked."""
+    """Ask once more for what the files hold: it was refused, or other administrators are to be asked.
+
+    It is that human's question then, so they do not answer it.
+    """
     with transaction.atomic():
         _one_at_a_time()
         version = PolicyVersion.objects.filter(digest=on_disk.digest).exclude(state=State.ADOPTED).first()
         if version is not None and agreeing:
-            _propose(version, on_disk, agreeing, administrators, now, actor)
+            others = [each for each in administrators if each.identity != identity]
+            _propose(version, on_disk, agreeing, others, now, actor, identity)
 
 
 def locked(version: PolicyVersion) -> PolicyVersion:
@@ -170,13 +189,14 @@ def _propose(
     administrators: Sequence[Approver],
     now: datetime,
     actor: Actor = SYSTEM,
+    identity: int = 0,
 ) -> None:
     _withdraw_others(version, now)
     if version.round is not None:
         rounds.close_round(version.round, now=now)
     need = Requirement(RULE, agreeing, groups.ADMINISTRATORS, tuple(administrators))
     version.round = rounds.open_round(
-        kind=Round.Kind.POLICY, digest=version.digest, requester_identity=0, requirements=[need], now=now,
+        kind=Round.Kind.POLICY, digest=version.digest, requester_identity=identity, requirements=[need], now=now,
         expires_at=now + KEPT_OPEN, risk=3,
     )  # fmt: skip
     version.state = State.PROPOSED
@@ -197,6 +217,8 @@ def _withdraw_others(version: PolicyVersion, now: datetime) -> None:
         if other.round is not None:
             rounds.close_round(other.round, now=now)
         _move(other, State.RETIRED, retired_at=now)
+        said = f"policy {other.digest[:8]} is asked about no more: the files hold {version.digest[:8]}"
+        writer.record(Event("policy.withdrawn", SYSTEM, said, details={"digest": other.digest, "by": version.digest}))
 
 
 def _move(version: PolicyVersion, state: str, **changes: datetime | None) -> None:

@@ -13,6 +13,7 @@ VERBS: dict[str, str] = {
     "policy.adopted": "Another policy decides from now on",
     "policy.proposed": "The policy files hold something else, and administrators have to agree before it decides",
     "policy.rejected": "An administrator refused a proposed policy",
+    "policy.withdrawn": "A proposed policy is asked about no more: the files hold something else",
     "request.denied": "The policy refused the request at the door",
     "request.approved": "Everybody who had to agree has agreed, or nobody had to be asked",
     "request.rejected": "An approver said no",

@@ -1,7 +1,8 @@
 """Every address, one line for each module of pages; a module says its own addresses in `urlpatterns`.
 
 Names other modules rely on: home, services, service (slug), action (slug, action id; `portal.web.goals.address_of` makes it), requests,
-request (id), queue, access, on-call, absence, insights, policy, audit, sign-in, sign-out, profile, tokens, theme, palette, live, healthz, readyz.
+request (id), queue, access, on-call, absence, insights, policy, audit, sign-in, sign-out, profile,
+tokens, theme, palette, live, healthz, readyz.
 """
 
 from django.urls import include, path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from actions.registry import AnyAction, all_actions
-from actions.ruling import Relation, rule, relation_of
+from actions.ruling import Relation, relation_of, rule
 from actions.targets import Row, environment_of, kind_of, object_kind, service_of
 from approvals.rulings import Effect, Ruling
 from inventory.models import Environment, Person, Secret, Workload

@@ -107,6 +107,8 @@ def _sent(request: HttpRequest) -> dict[str, str]:
             files[name] = upload.read().decode()
         except UnicodeDecodeError as problem:
             raise BadPolicy(f"{name}:1: not UTF-8, at byte {problem.start}.") from problem
+    if sum(map(len, files.values())) > MAX_CHARACTERS:
+        raise BadPolicy(f"{MAX_CHARACTERS} characters at most, in all files together.")
     return files
 
 

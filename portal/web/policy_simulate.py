@@ -1,7 +1,7 @@
 """What the policy would answer if somebody else asked, or at another time. Whoever looks sees only what they see elsewhere too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,13 +13,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from actions import planning, targets
+from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow
 from actions.protocol import Option, Params, TargetKind
 from actions.registry import AnyAction
 from actions.simulating import simulate
 from actions.targets import Row
 from inventory.models import Environment, Person
-from inventory.queries import services_visible_to
+from inventory.queries import VIEW, services_visible_to
 
 from . import drafts, fields
 from .acts import fitting
@@ -31,6 +32,7 @@ from .verdict import Verdict, verdict_on
 
 MOST_SERVICES = 500
 MOST_PEOPLE = 500
+ABOUT_SOMEBODY = ("actor.", "history.")
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,18 @@ def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -
     return render(request, "policy_simulated.html", context, status=422 if wrong else 200)
 
 
+def _told(seen: Preview, viewer: Person, person: Person) -> Preview:
+    """Without what a stranger is and did: which groups they are in and how much they asked for is for who works with them."""
+    colleagues = person.groups.filter(pk__in=viewer.groups.values("pk")).exists()
+    if colleagues or viewer == person or viewer.has_perm(f"inventory.{VIEW}"):
+        return seen
+    answers = tuple(
+        replace(answer, facts=tuple(fact for fact in answer.facts if not fact[0].startswith(ABOUT_SOMEBODY)))
+        for answer in seen.ruling.answers
+    )
+    return replace(seen, ruling=replace(seen.ruling, answers=answers))
+
+
 def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[str, Any]) -> Simulated:
     """Raises `BadParams`."""
     person = Person.objects.filter(username=who.replace("\x00", ""), is_active=True).first()
@@ -138,7 +152,7 @@ def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[st
     ruling = seen.ruling
     price = " and ".join(f"{need.count} of {len(need.people)} ({need.of})" for need in ruling.override)
     glass = ruling.break_glass.because if ruling.break_glass else ""
-    return Simulated(verdict_on(seen, person), seen.plan.summary, override=price, glass=glass)
+    return Simulated(verdict_on(_told(seen, viewer, person), person), seen.plan.summary, override=price, glass=glass)
 
 
 def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:

@@ -154,6 +154,48 @@ def test_files_that_changed_once_more_take_their_proposal_back(files: Files, peo
     assert files.start(ALLOWS, agreeing=1).state == STATE.PROPOSED  # what was adopted once is asked about again
 
 
+def test_what_was_taken_back_in_the_files_is_not_agreed_to(files: Files, people: People) -> None:
+    files.start(DENIES, agreeing=1)
+    wrong = files.start(ALLOWS, agreeing=1)
+    files.start(DENIES, agreeing=1)
+    wrong = PolicyVersion.objects.select_related("round").get(pk=wrong.pk)
+    assert wrong.round is not None
+    assert (wrong.state, wrong.round.state) == (STATE.RETIRED, Round.State.CLOSED)
+    assert EventRow.objects.filter(verb="policy.withdrawn").count() == 1
+    with pytest.raises(TooLate):
+        policies.decide(actor=people.kofi, version=wrong, approve=True, digest=wrong.digest)
+    assert deciding() == ["denies"]
+
+
+def test_how_many_agree_is_asked_anew_when_it_is_set_higher(files: Files, people: People) -> None:
+    files.start(DENIES, agreeing=1)
+    files.start(ALLOWS, agreeing=1)
+    again = files.start(ALLOWS, agreeing=2)
+    assert [need.count for need in policies.asked_about(again)] == [2]
+
+
+def test_whoever_asks_again_does_not_answer(files: Files, people: People, ada: Person) -> None:
+    files.start(DENIES, agreeing=1)
+    version = files.start(ALLOWS, agreeing=1)
+    with pytest.raises(TooLate, match="asked about it already"):
+        policies.ask_again(actor=ada)
+    policies.decide(actor=people.kofi, version=version, approve=False, digest=version.digest, note="No.")
+    policies.ask_again(actor=ada)
+    version = PolicyVersion.objects.select_related("round").get(pk=version.pk)
+    with pytest.raises(VoteDoesNotCount, match="you asked for it"):
+        policies.decide(actor=ada, version=version, approve=True, digest=version.digest)
+    policies.decide(actor=people.kofi, version=version, approve=True, digest=version.digest)
+    assert deciding() == ["allows"]
+
+
+def test_the_first_policy_decides_only_once_it_is_on_record(files: Files, people: People) -> None:
+    """No process could take note of it when it started: the first question does."""
+    files.start(DENIES, agreeing=1)
+    PolicyVersion.objects.all().delete()
+    assert [rule.id for rule in policies.current_policy().rules] == ["denies"]
+    assert PolicyVersion.objects.get().state == STATE.ADOPTED
+
+
 def test_a_going_back_to_what_decided_once_needs_agreement_too(files: Files, people: People) -> None:
     files.start(ALLOWS)
     files.start(DENIES)
@@ -163,8 +205,6 @@ def test_a_going_back_to_what_decided_once_needs_agreement_too(files: Files, peo
 
 def test_the_change_is_told_by_rule() -> None:
     before = load_texts({"p.yaml": ALLOWS + DENIES})
-    after = load_texts(
-        {"p.yaml": ALLOWS.replace("true", "false", 1) + RULE.format(id="new", effect="deny: true")}
-    )
+    after = load_texts({"p.yaml": ALLOWS.replace("true", "false", 1) + RULE.format(id="new", effect="deny: true")})
     assert versions.changes_between(before, after).sentence == "added new; removed denies; changed allows"
     assert versions.changes_between(before, before).sentence == "only in how it is written"

@@ -88,6 +88,22 @@ def test_people_whom_no_policy_named_before_are_looked_up(asked: dict[str, Reque
     assert Kind.STRICTER in told(against(text))  # nobody is there to ask
 
 
+def test_a_way_around_that_is_new_is_a_difference(asked: dict[str, Request]) -> None:
+    """The answer is the same, and somebody could set it aside, or act at once: that is looser."""
+    denied, owed = "deny: true, because: No.", "needs: {count: 1, of: owning-team-approvers}, because: Ask."
+    glass = '- {id: glass, when: "true", break_glass: {count: 1, of: owning-team-approvers, within_hours: 9}, because: Act.}'
+
+    def one(effect: str) -> loader.Policy:
+        return loader.load_texts({"one.yaml": f'- {{id: one, when: "true", {effect}}}\n'})
+
+    hard, soft = one(denied), one(f"override: {{count: 1, of: owning-team-approvers}}, {denied}")
+    kinds = {each.kind for each in replay(soft, hard, Request.objects.all(), limit=9).differences}
+    assert kinds <= {Kind.LOOSER}
+    broken = loader.load_texts({"one.yaml": f'- {{id: one, when: "true", {owed}}}\n{glass}'})
+    found = replay(broken, one(owed), Request.objects.all(), limit=9).differences
+    assert {each.kind for each in found} == {Kind.LOOSER}
+
+
 def test_how_it_was_asked_for_counts(asked: dict[str, Request]) -> None:
     frozen = (
         SHIPPED

@@ -93,7 +93,7 @@ class Scene:
             "action": "restart-workload", "digest": self.policy.digest, "workload": self.asked.workload_id or 1, "node": 1,
             "proposal_id": self.proposal.pk, "debt_id": self.debt.pk, "absence_id": self.absence.pk, "name": "default.yaml",
             "version_id": self.policy.pk, "token_id": 1, "shift_id": 1, "team": "payments", "reference": "INC-1", "notice_id": 1,
-            "rest": "x", "shape": "a" * 64, "log_id": 1,
+            "rest": "x", "shape": "a" * 64, "log_id": 1, "proposal": self.proposal.pk, "number": self.proposal.pk,
         }  # fmt: skip
 
     def agreed(self) -> list[str]:
