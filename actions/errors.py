@@ -76,6 +76,12 @@ class TooLate(Refused):
     code, status, title = "too-late", 409, "Too late"
 
 
+class OneAtATime(Refused):
+    """It costs others something, so one person has it done once at a time. Nothing was done."""
+
+    code, status, title = "one-at-a-time", 429, "One at a time"
+
+
 @dataclass(frozen=True)
 class Difference:
     """One line of two plans that differ."""

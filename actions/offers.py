@@ -5,9 +5,11 @@ is offered was planned and ruled on, so it is never a guess; where there are mor
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
+from django.db import connection
 from pydantic.fields import FieldInfo
 
 from approvals.rulings import Effect, Ruling
@@ -15,12 +17,14 @@ from inventory.models import Person
 
 from . import planning, services, targets
 from .admission import Preview
-from .errors import BadParams, CannotPlanNow
+from .errors import BadParams, CannotPlanNow, OneAtATime
 from .protocol import Params
 from .terms import Terms
 
 MOST_PLANS = 8
 """Of one offer, the one that was asked for among them: each is a read and a dry run outside."""
+LOCK = 0x0FFE2
+"""With whoever asks: any number that nobody else locks in a pair."""
 MOST_VALUES = 63
 """As many as the plans that are left tell apart: one for the smallest, and six halvings."""
 ROUND = (1, 2, 5, 10, 15, 20, 50, 60, 100, 250, 500, 1000, 1440, 10_000, 100_000, 1_000_000)
@@ -103,19 +107,38 @@ def nearest(
     from_form: bool = False,
     terms: Terms = Terms(),  # noqa: B008  # frozen
 ) -> Offer | None:
-    """What could be asked for instead, or `None`. Nothing is written. Raises what `services.preview` raises."""
-    search = _Search(actor, action, target, params, from_form, terms)
+    """What could be asked for instead, or `None`. Nothing is written. Raises `OneAtATime`, and what `services.preview` raises."""
+    with _alone(actor):
+        return _nearest(_Search(actor, action, target, params, from_form, terms))
+
+
+def _nearest(search: _Search) -> Offer | None:
     asked = search.plan({})
     if asked.ruling.effect is Effect.ALLOW:
         return None
     goal = targets.target_of(asked.row)
-    now = planning.defaults_for(asked.action, goal, planning.world_for(goal, actor))
+    now = planning.defaults_for(asked.action, goal, planning.world_for(goal, search.actor))
     sizes = _sizes(asked.params, now)
     for ladder in _ladders(sizes):
         if (found := search.nearest(ladder, asked.ruling)) is not None:
             values, seen = found
             return Offer(tuple(replace(size, value=values[size.name]) for size in sizes if size.name in values), seen)
     return None
+
+
+@contextmanager
+def _alone(actor: Person) -> Iterator[None]:
+    """One search per human at a time: each is many reads of a cluster, whatever is asked. Raises `OneAtATime`."""
+    whose = [LOCK, actor.identity % 2**31]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", whose)
+        if not cursor.fetchone()[0]:
+            raise OneAtATime("Less is looked for already, for something else that you asked. Try again in a moment.")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", whose)
 
 
 def price(ruling: Ruling) -> tuple[bool, int]:
@@ -173,8 +196,8 @@ def _is_int(info: FieldInfo) -> bool:
 
 
 def _is_a_size(schema: Mapping[str, Any]) -> bool:
-    """A number that is chosen from a list is a name: of a revision, of a version."""
-    return bool(schema.get("widget", "stepper") == "stepper")
+    """What can be stepped up and down. Any other number is a name: of a revision, of a version."""
+    return bool(schema.get("widget") == "stepper")
 
 
 def _least(schema: Mapping[str, Any]) -> int | None:

@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, JsonResponse, UnreadablePostError
 from rest_framework import exceptions
 
-from actions.errors import BadParams, CannotPlanNow, Denied, Refused, VoteDoesNotCount
+from actions.errors import BadParams, CannotPlanNow, Denied, OneAtATime, Refused, VoteDoesNotCount
 from audit.writer import correlation
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ def _headers(problem: Exception) -> dict[str, str]:
     headers = {}
     if challenge := getattr(problem, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
-    if isinstance(problem, CannotPlanNow) and problem.temporary:
+    if isinstance(problem, OneAtATime) or (isinstance(problem, CannotPlanNow) and problem.temporary):
         headers["Retry-After"] = str(RETRY_SECONDS)
     return headers
 

@@ -24,6 +24,7 @@ REFUSALS: list[tuple[Refused, int, str, dict[str, Any]]] = [
     (refusals.PlanChanged("Look again."), 409, "plan-changed", {}),
     (refusals.VoteDoesNotCount("You asked.", "four-eyes"), 403, "vote-refused", {"rules": ["four-eyes"]}),
     (refusals.TooLate("It ran."), 409, "too-late", {}),
+    (refusals.OneAtATime("Wait."), 429, "one-at-a-time", {}),
     (IdempotencyKeyReused("Twice."), 422, "idempotency-key-reused", {}),
 ]
 

@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from actions import admission, offers, services
+from actions.errors import OneAtATime
 from actions.models import Request
+from actions.registry import action_named
 from approvals.models import Absence
 from inventory.models import Person, Shift, Workload
 from portal.web.verdict import first_typable
@@ -162,6 +165,30 @@ def test_nothing_is_offered_where_less_needs_as_much(checkout: Workload, mira: C
     address = f"{reverse('action-offer', args=['checkout', RESIZE])}?workload={checkout.pk}"
     assert mira.post(address, {"replicas": "8"}).status_code == 204
     assert mira.post(address, {"replicas": "nine"}).status_code == 204
+
+
+def test_less_is_looked_for_once_at_a_time(people: People, checkout: Workload, mira: Client) -> None:
+    asked = {"actor": people.mira, "action": RESIZE, "target": checkout.pk, "params": {"replicas": 3}}
+    with connections["owner"].cursor() as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(%s, %s)", [offers.LOCK, people.mira.identity])
+        try:
+            with pytest.raises(OneAtATime):
+                offers.nearest(**asked)
+            address = f"{reverse('action-offer', args=['checkout', RESIZE])}?workload={checkout.pk}"
+            assert mira.post(address, {"replicas": "3"}).status_code == 204
+            offers.nearest(**{**asked, "actor": people.jonas})
+        finally:
+            elsewhere.execute("SELECT pg_advisory_unlock(%s, %s)", [offers.LOCK, people.mira.identity])
+    offers.nearest(**asked)
+    offers.nearest(**asked)
+
+
+@pytest.mark.parametrize(
+    ("action", "has"),
+    [("resize-workload", True), ("get-namespace-access", True), ("rollback-workload", False), ("patch-image", False)],
+)
+def test_a_revision_is_no_size(action: str, has: bool) -> None:
+    assert offers.has_sizes(action_named(action).params) == has
 
 
 @pytest.mark.parametrize("asked", [1000, 40, 4, 11])
