@@ -70,7 +70,7 @@ def may_plan(person: Person, team: Team) -> bool:
 
 def add_shift(*, actor: Person, team: Team, wanted: Planned, now: datetime) -> Shift:
     """Raises `NotYours` or `Unfit`."""
-    _require_planner(actor, team)
+    require_planner(actor, team)
     with transaction.atomic():
         _lock(team)
         _check(actor, team, wanted, now)
@@ -81,7 +81,7 @@ def add_shift(*, actor: Person, team: Team, wanted: Planned, now: datetime) -> S
 
 def remove_shift(*, actor: Person, shift: Shift, now: datetime) -> None:
     """One that has begun ends now; one that is over stays, as history does. Raises `NotYours` or `Unfit`."""
-    _require_planner(actor, shift.team)
+    require_planner(actor, shift.team)
     with transaction.atomic():
         _lock(shift.team)
         found = Shift.objects.select_related("team", "person").filter(pk=shift.pk, ends_at__gt=now).first()
@@ -95,7 +95,7 @@ def set_shifts(*, actor: Person, team: Team, wanted: Sequence[Planned], now: dat
 
     What is over by `now` is not looked at. Raises `NotYours` or `Unfit`; then nothing changed.
     """
-    _require_planner(actor, team)
+    require_planner(actor, team)
     if len(wanted) > MOST:
         raise Unfit("shifts", f"At most {MOST}; these are {len(wanted)}.")
     with transaction.atomic():
@@ -122,7 +122,8 @@ def _counting() -> QuerySet[Shift]:
     return rows.select_related("team", "person__same_person_as")
 
 
-def _require_planner(actor: Person, team: Team) -> None:
+def require_planner(actor: Person, team: Team) -> None:
+    """Asked before anybody is looked up, so that a refusal tells nobody who there is. Raises `NotYours`."""
     if may_plan(actor, team):
         return
     why = f"Only approvers of team {team.slug} and administrators say who is on call for it."

@@ -70,12 +70,13 @@ def add(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     team = _team_or_404(person, slug)
     typed = {name: request.POST.get(name, "")[:150] for name in ("person", "starts_at", "ends_at")}
     try:
-        wanted = Planned(
-            _person_of(typed["person"]),
-            read_moment("starts_at", typed["starts_at"]),
-            read_moment("ends_at", typed["ends_at"]),
-        )
         with as_the_gate_says():
+            on_call.require_planner(person, team)
+            wanted = Planned(
+                _person_of(team, typed["person"]),
+                read_moment("starts_at", typed["starts_at"]),
+                read_moment("ends_at", typed["ends_at"]),
+            )
             shift = on_call.add_shift(actor=person, team=team, wanted=wanted, now=timezone.now())
     except Refused as refused:
         problems = refused.fields if isinstance(refused, BadParams) else {"person": [str(refused)]}
@@ -146,8 +147,8 @@ def _team_or_404(person: Person, slug: str) -> Team:
     return team
 
 
-def _person_of(username: str) -> Person:
-    found = Person.objects.filter(username=username.replace("\x00", "")).first()
+def _person_of(team: Team, username: str) -> Person:
+    found = next((each for each in on_call.belonging([team])[team.pk] if each.username == username), None)
     if found is None:
         raise BadParams({"person": ["Choose somebody from the list."]})
     return found

@@ -10,7 +10,7 @@ from actions.errors import BadParams, NotFound
 from approvals import absences
 from inventory import incidents, on_call
 from inventory.incidents import Report
-from inventory.models import Person, Team
+from inventory.models import Team
 from inventory.on_call import Planned
 from inventory.queries import accounts_of, colleagues_of, teams_visible_to
 from portal.api.bodies import read
@@ -37,9 +37,11 @@ class Schedule(Endpoint):
     def put(self, request: Request, slug: str) -> Response:
         """Make them these. Send all that are not over: one that is left out ends now. The same again changes nothing."""
         team, body = self._team(slug), read(ScheduleBody, request)
-        people = Person.objects.in_bulk({each.person for each in body.shifts}, field_name="username")
+        with as_the_gate_says():
+            on_call.require_planner(self.person, team)
+        people = {each.username: each for each in on_call.belonging([team])[team.pk]}
         if unknown := sorted({each.person for each in body.shifts} - people.keys()):
-            raise BadParams({"shifts": [f"There is nobody called {unknown[0][:150]}."]})
+            raise BadParams({"shifts": [f"Nobody called {unknown[0][:150]} belongs to team {team.slug}."]})
         wanted = [Planned(people[each.person], each.starts_at, each.ends_at) for each in body.shifts]
         with as_the_gate_says():
             on_call.set_shifts(actor=self.person, team=team, wanted=wanted, now=timezone.now())

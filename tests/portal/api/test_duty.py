@@ -90,6 +90,8 @@ def test_who_plans_no_schedule_is_refused_loudly(people: People, script: Caller,
     assert [(each.status_code, each.json()["code"]) for each in (mira, leila, reader)] == [
         (403, "not-allowed"), (404, "not-found"), (403, "insufficient-scope"),
     ]  # fmt: skip
+    body["shifts"][0]["person"] = "nobody"  # who there is, is not told to whoever may not ask
+    assert script(people.mira, "duty").put("/api/teams/payments/shifts", body, format="json").status_code == 403
     assert [row for row in recorded("access.refused") if "on call" in row]
     assert not Shift.objects.exists()
 

@@ -41,6 +41,13 @@ def test_an_approver_puts_somebody_on_call_and_takes_them_off_again(people: Peop
 def test_who_may_not_plan_is_offered_nothing_and_refused(people: People, signed_in: SignedIn) -> None:
     signed_in(people.kofi).post("/on-call/payments/shifts", shift(people.ines))
     pk = Shift.objects.get().pk
+    nobody = {**shift(people.ines), "person": "nobody"}
+    # who there is, is not told to whoever may not ask
+    assert signed_in(people.mira).post("/on-call/payments/shifts", nobody).status_code == 403
+    for elsewhere in ("leila", "nobody"):
+        asked = {**shift(people.ines), "person": elsewhere}
+        page = signed_in(people.jonas).post("/on-call/payments/shifts", asked).content.decode()
+        assert "Choose somebody from the list." in page
     for person, status in ((people.mira, 403), (people.edda, 403), (people.leila, 404)):
         client = signed_in(person)
         assert "Add a shift" not in client.get("/on-call").content.decode()
