@@ -26,14 +26,17 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import Error as DatabaseProblem
 from django.db import close_old_connections
+from django.db.models import Q
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from actions.bell import CHANNEL
-from actions.models import Request
+from actions.models import Debt, Request
+from approvals import absences
 from approvals.models import Asked
 from inventory import queries as inventory
 from inventory.models import Person
@@ -65,17 +68,18 @@ ANYTHING = Changed(None)
 
 @dataclass(eq=False)
 class Browser:
-    """One open page: whose, which services they see (`None`: all), and what to tell them next."""
+    """One open page: whose, as whom they may be asked, which services they see (`None`: all), and what to tell them next."""
 
     person: int
-    identity: int
+    identities: frozenset[int]
     services: frozenset[int] | None
     waiting: asyncio.Queue[Changed | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
 
     def may_know(self, change: Changed) -> bool:
         if change.request is None or self.services is None:
             return True
-        return change.service in self.services or change.requester == self.person or self.identity in change.candidates
+        theirs = change.service in self.services or change.requester == self.person
+        return theirs or not self.identities.isdisjoint(change.candidates)
 
     def tell(self, change: Changed) -> None:
         """A browser that does not read loses single changes, not the fact that there were some."""
@@ -170,14 +174,17 @@ def _look_up(data: bytes) -> Changed:
     row = rows.values_list("pk", "service_id", "requester_id", "round_id").first()
     if row is None:
         return ANYTHING
-    asked = Asked.objects.filter(round=row[3]).values_list("identity", flat=True)
+    reviews = Debt.objects.filter(request=row[0]).values("round")
+    asked = Asked.objects.filter(Q(round=row[3]) | Q(round__in=reviews)).values_list("identity", flat=True)
     return Changed(row[0], row[1], row[2], frozenset(asked))
 
 
 def _browser(person: Person) -> Browser:
     sees_all = person.has_perm(f"inventory.{inventory.VIEW}")
     services = None if sees_all else frozenset(inventory.services_visible_to(person).values_list("pk", flat=True))
-    return Browser(person.pk, person.identity, services)
+    absent = absences.stand_in_for([person.pk], timezone.now())
+    identities = {person.identity, *absent, *inventory.identities_of(absent).values()} if absent else {person.identity}
+    return Browser(person.pk, frozenset(identities), services)
 
 
 async def _stream(browser: Browser) -> AsyncIterator[str]:

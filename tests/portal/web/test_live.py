@@ -2,14 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import cast
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import OperationalError
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient, override_settings
+from django.utils import timezone
 
 from actions import bell
+from actions.models import Debt, Request
+from approvals.models import Absence
 from inventory.models import Person
 from portal.web import live
 from tests.characters import People
@@ -73,6 +78,25 @@ def test_an_approver_of_another_team_hears_what_they_are_asked(people: People, t
         return await task
 
     assert f"request-{request.pk}" in asyncio.run(listen())
+
+
+def test_who_stands_in_and_who_reviews_broken_glass_hear_of_it(people: People, town: Town) -> None:
+    workload = town.workload(town.service("checkout"))
+    request = town.request(people.mira, workload, "awaiting_approval", (people.edda,))
+    acted = town.request(people.mira, workload)
+    review = town.request(people.mira, workload, asked=(people.leila,)).round
+    now = timezone.now()
+    assert review is not None
+    Debt.objects.create(request=acted, round=review, identity=people.mira.identity, due_at=now)
+    group = Group.objects.create(name="change-board")
+    group.user_set.add(people.edda, people.leila)
+
+    def hears(what: Request) -> bool:
+        return live._browser(people.leila).may_know(live._look_up(str(what.pk).encode()))
+
+    assert (hears(request), hears(acted)) == (False, True)
+    Absence.objects.create(person=people.edda, stand_in=people.leila, starts_at=now, ends_at=now + timedelta(hours=1))
+    assert hears(request)
 
 
 def test_without_valkey_pages_are_told_to_look_for_themselves(
@@ -145,7 +169,7 @@ def test_a_stream_ends_so_that_a_browser_shows_again_who_it_is(
 
 def test_a_browser_that_does_not_read_loses_single_changes_and_not_the_fact() -> None:
     async def fill() -> list[live.Changed | None]:
-        slow = live.Browser(1, 1, None)
+        slow = live.Browser(1, frozenset({1}), None)
         for number in range(live.QUEUE + 1):
             slow.tell(live.Changed(number))
         return [slow.waiting.get_nowait() for _ in range(slow.waiting.qsize())]
