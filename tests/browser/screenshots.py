@@ -45,10 +45,10 @@ def _person(browser: Browser, started: Demo, username: str, *, phone: bool = Fal
 def _standing(browser: Browser, started: Demo) -> None:
     for phone, dark in ((False, False), (False, True), (True, False)):
         suffix = "-phone" if phone else "-dark" if dark else ""
-        page = _person(browser, started, "ines", phone=phone, dark=dark)
+        page = _person(browser, started, "jonas", phone=phone, dark=dark)
         for name, path in {
             "home": "/", "services": "/services", "service": "/services/checkout-api?on=production", "queue": "/approvals",
-            "requests": "/requests",
+            "requests": "/requests", "policy": "/policy", "insights": "/insights",
         }.items():  # fmt: skip
             page.goto(path)
             _settle(page)
@@ -63,7 +63,7 @@ def _standing(browser: Browser, started: Demo) -> None:
 
 def _moving(browser: Browser, started: Demo) -> None:
     """A request from the form to its end, and one that is taken back."""
-    mira, ines = _person(browser, started, "mira"), _person(browser, started, "ines")
+    mira, jonas = _person(browser, started, "mira"), _person(browser, started, "jonas")
     mira.goto("/services/checkout-api?on=production")
     mira.get_by_role("link", name=re.compile("^Resize")).first.click()
     mira.get_by_label("Minimum", exact=True).fill("9")
@@ -72,13 +72,13 @@ def _moving(browser: Browser, started: Demo) -> None:
     _whole(mira, "action")
     mira.get_by_role("button", name=re.compile("Ask for approval")).click()
     mira.wait_for_url(re.compile(r"/requests/\d+$"))
-    ines.goto(mira.url)
+    jonas.goto(mira.url)
     _settle(ines)
     _whole(ines, "request-to-decide")
-    ines.get_by_role("button", name=re.compile("^Approve")).click()
-    ines.locator("h1 .ad-pill", has_text="Verifying").wait_for(timeout=60_000)
+    jonas.get_by_role("button", name=re.compile("^Approve")).click()
+    jonas.locator("h1 .ad-pill", has_text="Verifying").wait_for(timeout=60_000)
     _whole(ines, "request-verifying")
-    ines.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
+    jonas.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
     _whole(ines, "request-succeeded")
     mira.goto("/services/invoice-renderer?on=staging")
     mira.get_by_role("link", name=re.compile("^Restart")).first.click()
@@ -86,11 +86,12 @@ def _moving(browser: Browser, started: Demo) -> None:
     mira.get_by_role("button", name=re.compile("Restart now")).click()
     mira.locator("h1 .ad-pill", has_text="Reverted").wait_for(timeout=90_000)
     _whole(mira, "request-reverted")
-    _rotated(mira, ines)
+    _rotated(mira, jonas)
     _access(mira)
+    _deciding(mira)
 
 
-def _rotated(mira: Page, ines: Page) -> None:
+def _rotated(mira: Page, jonas: Page) -> None:
     """A secret, from one version to the next, with its proof."""
     mira.goto("/services/checkout-api?on=production")
     mira.locator(".ad-pairs li", has_text="secret/payments/checkout-api/session").get_by_role(
@@ -100,9 +101,9 @@ def _rotated(mira: Page, ines: Page) -> None:
     mira.get_by_label("Reason").fill("Ninety days are over.")
     mira.get_by_role("button", name=re.compile("Ask for approval")).click()
     mira.wait_for_url(re.compile(r"/requests/\d+$"))
-    ines.goto(mira.url)
-    ines.get_by_role("button", name=re.compile("^Approve")).click()
-    ines.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=120_000)
+    jonas.goto(mira.url)
+    jonas.get_by_role("button", name=re.compile("^Approve")).click()
+    jonas.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=120_000)
     _whole(ines, "request-rotated")
 
 
@@ -119,6 +120,25 @@ def _access(mira: Page) -> None:
     mira.get_by_role("link", name="staging").click()
     mira.locator("#plan .ad-diff").first.wait_for()
     _whole(mira, "roll-back")
+
+
+def _deciding(mira: Page) -> None:
+    """What is too much, with the offer that is not; and glass that is broken in an incident."""
+    mira.goto("/services/payment-gateway?on=production")
+    mira.get_by_role("link", name=re.compile("^Resize")).first.click()
+    mira.get_by_label("Replicas", exact=True).fill("1")
+    mira.get_by_label("Reason").fill("They idle at night.")
+    mira.locator(".ad-offer").wait_for(timeout=60_000)
+    _whole(mira, "offer")
+    mira.goto("/services/ledger?on=production")
+    mira.get_by_role("link", name=re.compile("^Restart")).first.click()
+    mira.get_by_label("Reason").fill("Two of three hold connections to the old primary; payments fail.")
+    mira.get_by_label(re.compile("Break glass")).check()
+    mira.get_by_label(re.compile("I know what follows")).check()
+    _whole(mira, "break-glass")
+    mira.get_by_role("button", name=re.compile("^Break glass and")).click()
+    mira.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
+    _whole(mira, "request-broken-glass")
 
 
 def _whole(page: Page, name: str) -> None:
