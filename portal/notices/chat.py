@@ -1,9 +1,12 @@
-"""Notices as a message in Slack, with buttons where somebody is asked to decide and the risk is not high.
+"""Notices as a message in Slack, with buttons where somebody is asked to decide, the risk is not high and no denial is set aside.
 
 A button carries the request and the digest it was asked about, so that a click on an old message decides nothing about a new plan.
 What is risky is decided where the change is in sight: there the only button leads to its page.
 """
 
+import base64
+import json
+import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +20,8 @@ from .channels import address, slack_config
 from .models import Delivery, Kind, Notice
 
 SHOWN = 10
+MOST_WHERE, MOST_BLOCKS = 3000, 200_000
+"""Characters: what Slack keeps for a form, and what may become of it when it comes back."""
 APPROVE, REJECT, LOOK = "approve", "reject", "look"
 Block = dict[str, Any]
 
@@ -36,7 +41,7 @@ def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
 
 def may_decide_here(request: Request) -> bool:
     """Whether this can be decided without the plan on the screen."""
-    return request.risk < Risk.HIGH
+    return request.risk < Risk.HIGH and not request.overrides
 
 
 def value_of(request: Request) -> str:
@@ -80,6 +85,27 @@ def _fallback(notices: Sequence[Notice]) -> str:
 def escaped(text: str) -> str:
     """As Slack wants text that it must not read as markup."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def where_of(value: str, channel: str, message: str, blocks: Sequence[Block]) -> str:
+    """What a form brings back, to answer its question in the message: without the blocks when Slack would not keep so much."""
+    packed = _packed([value, channel, message, list(blocks)])
+    return packed if len(packed) <= MOST_WHERE else _packed([value, channel, message, []])
+
+
+def read_where(text: str) -> tuple[str, str, str, tuple[Block, ...]]:
+    """Raises `ValueError`, `TypeError`."""
+    try:
+        value, channel, message, blocks = json.loads(
+            zlib.decompressobj().decompress(base64.b64decode(text), MOST_BLOCKS)
+        )
+    except zlib.error as problem:
+        raise ValueError("This is no place that a form of ours came from.") from problem
+    return str(value), str(channel), str(message), tuple(dict(block) for block in blocks)
+
+
+def _packed(where: list[Any]) -> str:
+    return base64.b64encode(zlib.compress(json.dumps(where).encode(), 9)).decode()
 
 
 def form(request: Request, where: str) -> Block:

@@ -23,6 +23,7 @@ from audit.redact import redact_text
 from connectors.errors import clean
 from inventory import queries as inventory
 from inventory.models import Person
+from portal import what_next
 
 from .models import Kind, Notice
 
@@ -44,7 +45,7 @@ class Batch:
 
     def __init__(self, events: Sequence[EventRow], now: datetime) -> None:
         self.now = now
-        related = ("service__team", "environment", "requester__same_person_as", "round", "debt__round")
+        related = ("service__team", "environment", "requester__same_person_as", "round", "debt__round", "execution")
         about = {event.request_id for event in events if event.request_id is not None}
         self.requests = {row.pk: row for row in Request.objects.select_related(*related).filter(pk__in=about)}
         actors = {event.actor_id for event in events if event.actor_id is not None}
@@ -131,7 +132,7 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
     people = list(
         Person.objects.filter(username__in=asked, is_active=True).exclude(pk__in=known).select_related("same_person_as")
     )
-    what = f"{what_of(request)}{_for_later(request, story.batch.now)}"
+    what = f"{what_of(request)}{_for_later(request, story.batch.now)}{', setting a denial aside' if request.overrides else ''}"
     text = f"{request.requester.name} asks you to decide: {what}"
     yield from story.tell(_others(people, request), Kind.DECIDE, text, path_of(request))
     for absence in absences.away_at(story.batch.now, [person.pk for person in people]).values():
@@ -145,7 +146,12 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
 def _for_later(request: Request, now: datetime) -> str:
     """When it is to run is part of what is agreed to, also where that is decided from the message."""
     at = scheduled.runs_at(request, now)
-    return f", to run {at.astimezone(UTC):%a %d %b %H:%M} UTC" if at else ""
+    return f", to run {moment(at)}" if at else ""
+
+
+def moment(at: datetime) -> str:
+    """For whoever reads outside: we do not know where."""
+    return f"{at.astimezone(UTC):%a %d %b %H:%M} UTC"
 
 
 def _asked_in(asked: Round) -> set[str]:
@@ -167,6 +173,14 @@ def _answered(said: str) -> Teller:
             yield from story.tell([request.requester], Kind.ANSWER, text, path_of(request))
 
     return _about_request(tell)
+
+
+def _approved(story: Story, request: Request) -> Iterator[Told]:
+    """With what happens next: some of it its requester has to do."""
+    if request.round is not None:  # else it was decided while they looked
+        then = what_next.sentence(request, story.batch.now, moment, to_requester=True)
+        text = f"{what_of(request)}: everybody who had to agree has agreed. {then}".rstrip()
+        yield from story.tell([request.requester], Kind.ANSWER, text, path_of(request))
 
 
 def _ended(said: str) -> Teller:
@@ -248,7 +262,7 @@ def _once(people: Collection[Person]) -> list[Person]:
 TELLERS: dict[str, Teller] = {
     "request.submitted": _about_request(_asked),
     "request.escalated": _about_request(_asked),
-    "request.approved": _answered("everybody who had to agree has agreed"),
+    "request.approved": _about_request(_approved),
     "request.rejected": _answered("rejected by {actor}"),
     "request.expired": _answered("nobody answered in time"),
     "request.stale": _ended("what was agreed is no longer what would happen, so nothing has run"),

@@ -26,6 +26,7 @@ from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from audit import queries as audit
 from audit.models import EventRow
 from inventory.models import Person
+from portal import what_next
 
 from . import paging
 from .changes import Entry, entry_of, request_votes
@@ -130,7 +131,7 @@ def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
         outcome = services.vote(
             actor=person, request=found, approve=approve, digest=digest, note=note, looked_seconds=looked
         )
-        return _said_of_vote(found, outcome.value)
+        return _said_of_vote(request_or_404(person, found.pk), outcome.value)
 
     return decide(request, person, request_id, act, _back(request.POST.get("next", "")))
 
@@ -144,9 +145,10 @@ def _back(text: str) -> str:
 
 
 def _said_of_vote(found: Request, outcome: str) -> str:
-    what, at = found.summary, scheduled.runs_at(found, timezone.now())
+    """Of the request as it is after the vote."""
+    what = found.summary
     return {
-        "approved": f"You approved: {what}. It runs {moment(at) if at else 'now'}.",
+        "approved": f"You approved: {what}. {what_next.sentence(found, timezone.now(), moment)}".rstrip(),
         "rejected": f"You rejected: {what}. {found.requester.name} sees your note.",
     }.get(outcome, f"You approved: {what}. It waits for others.")
 

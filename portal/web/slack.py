@@ -15,6 +15,7 @@ import structlog
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -26,14 +27,14 @@ from audit.events import SYSTEM, About, Event
 from connectors.errors import ConnectorError
 from connectors.slack import IN_A_CLICK, SlackConfig, Workspace, is_from_slack
 from inventory.models import Person
-from portal.notices import channels, chat
+from portal import what_next
+from portal.notices import channels, chat, telling
 from portal.notices.queries import person_in_slack
 
 log = structlog.get_logger(__name__)
 
 ENTRANCE = "slack"
 SAID = {
-    "approved": "You approved it. It runs now.",
     "rejected": "You rejected it. Whoever asked sees your reason.",
     "waiting": "You approved it. It waits for others.",
 }
@@ -52,6 +53,10 @@ class Click:
     trigger: str = ""
     note: str = ""
     blocks: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def is_form(self) -> bool:
+        return self.action == chat.REJECT and not self.trigger
 
     @property
     def request_id(self) -> int:
@@ -94,7 +99,8 @@ def interactions(request: HttpRequest) -> HttpResponse:
 def _vote(config: SlackConfig, click: Click, person: Person, found: Request) -> HttpResponse:
     if not chat.may_decide_here(found):
         link = channels.address(f"/requests/{found.pk}")
-        return _reply(config, click, f"The risk of this is high. Decide with the change in sight: {link}")
+        why = "This sets a denial aside." if found.overrides else "The risk of this is high."
+        return _reply(config, click, f"{why} Decide with the change in sight: {link}")
     try:
         outcome = services.vote(
             actor=person, request=found, approve=click.action == chat.APPROVE, digest=click.digest, note=click.note,
@@ -102,17 +108,22 @@ def _vote(config: SlackConfig, click: Click, person: Person, found: Request) -> 
         )  # fmt: skip
     except Refused as refusal:
         return _reply(config, click, str(refusal))
-    said = SAID[outcome.value]
-    if click.blocks:
-        blocks = chat.without_buttons(click.blocks, found.pk, said)
-        _tell(lambda: Workspace(config, IN_A_CLICK).replace(click.channel, click.message, said, blocks))
-        return HttpResponse()
-    return _reply(config, click, said)
+    said = SAID.get(outcome.value) or f"You approved it. {_what_next(person, found)}".rstrip()
+    if not click.blocks:
+        return _below(config, click, said)
+    blocks = chat.without_buttons(click.blocks, found.pk, said)
+    _tell(lambda: Workspace(config, IN_A_CLICK).replace(click.channel, click.message, said, blocks))
+    return HttpResponse()
+
+
+def _what_next(person: Person, found: Request) -> str:
+    now = queries.request_for(person, found.pk) or found  # with the run that it has now
+    return what_next.sentence(now, timezone.now(), telling.moment)
 
 
 def _ask_why(config: SlackConfig, click: Click, found: Request) -> HttpResponse:
     """A no has a reason: a form asks for it, and comes back as a click of its own."""
-    where = json.dumps([click.value, click.channel, click.message])
+    where = chat.where_of(click.value, click.channel, click.message, click.blocks)
     try:
         Workspace(config, IN_A_CLICK).open_form(click.trigger, chat.form(found, where))
     except ConnectorError as problem:
@@ -140,8 +151,12 @@ def _known(request_id: int) -> int | None:
 
 def _reply(config: SlackConfig, click: Click, text: str) -> HttpResponse:
     """Say it where it was clicked: in the form, or below the message."""
-    if click.action == chat.REJECT and not click.trigger and text not in SAID.values():
+    if click.is_form:
         return JsonResponse({"response_action": "errors", "errors": {"note": text[:150]}})
+    return _below(config, click, text)
+
+
+def _below(config: SlackConfig, click: Click, text: str) -> HttpResponse:
     _tell(lambda: Workspace(config, IN_A_CLICK).post(click.channel, chat.escaped(text), thread=click.message))
     return HttpResponse()
 
@@ -160,9 +175,9 @@ def _read(body: bytes) -> Click | None:
     user = payload["user"]
     team = str(user.get("team_id") or payload["team"]["id"])
     if payload["type"] == "view_submission" and payload["view"]["callback_id"] == chat.REJECT:
-        value, channel, message = json.loads(payload["view"]["private_metadata"])
+        value, channel, message, blocks = chat.read_where(payload["view"]["private_metadata"])
         note = payload["view"]["state"]["values"]["note"]["note"]["value"] or ""
-        return Click(team, str(user["id"]), chat.REJECT, str(value), str(channel), str(message), note=str(note))
+        return Click(team, str(user["id"]), chat.REJECT, value, channel, message, note=str(note), blocks=blocks)
     if payload["type"] != "block_actions":
         return None
     action, where = payload["actions"][0], payload["container"]

@@ -224,11 +224,14 @@ def test_slack_gets_buttons_that_carry_the_digest_unless_the_risk_is_high(
     assert "<!channel>" not in call.json["text"]
     assert [button.get("value") for button in actions["elements"]] == [f"{waits.pk}:{waits.digest}"] * 2 + [None]
 
-    Request.objects.filter(pk=waits.pk).update(risk=3)
-    Notice.objects.all().delete()
-    happens(waits, "request.submitted", by=followed.mira)
-    everything_sent()
-    assert [button["action_id"] for button in outside.slack.calls[-1].json["blocks"][1]["elements"]] == ["look"]
+    for risky in ({"risk": 3}, {"risk": 1, "overrides": True}):
+        Request.objects.filter(pk=waits.pk).update(**risky)
+        Notice.objects.all().delete()
+        happens(waits, "request.submitted", by=followed.mira)
+        everything_sent()
+        section, actions = outside.slack.calls[-1].json["blocks"]
+        assert [button["action_id"] for button in actions["elements"]] == ["look"]
+    assert section["text"]["text"].endswith(", setting a denial aside")
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from actions.models import Proposal, Request
+from actions.models import Execution, Proposal, Request
 from approvals import absences
 from approvals.models import Round
 from approvals.services import escalate
 from audit import following
 from portal.notices.following import follow
 from portal.notices.models import Delivery, Follower, Kind, Notice
-from tests.characters import People, approves
+from portal.web.requests import _said_of_vote
+from tests.characters import People, approves, fresh
 from tests.cluster import eventually
 from tests.portal.notices.conftest import happens, told
 from tests.races.threads import together
@@ -43,6 +44,23 @@ def test_whoever_is_asked_is_told_for_when_it_is(followed: People, waits: Reques
     happens(waits, "request.submitted", by=followed.mira)
     said = at.astimezone(UTC).strftime("%a %d %b %H:%M UTC")
     assert {notice.text.rpartition(", to run ")[2] for notice in told()} == {said}
+
+
+@pytest.mark.parametrize(
+    ("waits_for", "to_requester", "to_others"),
+    [
+        ("", "It runs now.", "It runs now."),
+        ("start", "Start it when you need it: its time counts from then.", "Mira starts it when it is needed."),
+        ("value", "Hand in the new value, and it begins.", "It waits for the new value from Mira."),
+    ],
+)
+def test_what_was_agreed_says_what_happens_next_and_to_the_requester_what_to_do(
+    followed: People, waits: Request, waits_for: str, to_requester: str, to_others: str
+) -> None:
+    approves(followed.jonas, waits)
+    Execution.objects.filter(request=waits).update(waits_for=waits_for)
+    assert told()[-1].text.endswith(f"has agreed. {to_requester}")
+    assert _said_of_vote(fresh(waits), "approved") == f"You approved: Restart checkout. {to_others}"
 
 
 def test_who_stands_in_is_asked_too(followed: People, waits: Request) -> None:

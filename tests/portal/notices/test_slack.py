@@ -2,11 +2,14 @@
 
 import json
 import time
+from datetime import UTC, timedelta
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from slack_sdk.signature import SignatureVerifier
 
 from actions.models import Request
@@ -100,6 +103,9 @@ def test_a_no_asks_for_its_reason_first(outside: Outside, linked: People, waits:
     assert "Say why" in posts(outside, body_of(said)).json()["errors"]["note"]
     values["note"]["note"]["value"] = "Not today"
     assert posts(outside, body_of(said)).content == b""
+    (answer,) = outside.slack.calls[1:]
+    assert (answer.path, answer.json["channel"], answer.json["ts"]) == ("/api/chat.update", "D1", "17.1")
+    assert [block["type"] for block in answer.json["blocks"]] == ["section", "section"]  # no buttons any more
     assert (fresh(waits).state, Vote.objects.get().note) == (RequestState.REJECTED, "Not today")
 
 
@@ -201,6 +207,31 @@ def test_what_is_risky_is_decided_with_the_change_in_sight(outside: Outside, lin
     clicks(outside, waits, linked.jonas)
     assert not Vote.objects.exists()
     assert f"/requests/{waits.pk}" in outside.slack.calls[0].json["text"]
+
+
+def test_what_sets_a_denial_aside_is_decided_with_it_in_sight(outside: Outside, linked: People, waits: Request) -> None:
+    Request.objects.filter(pk=waits.pk).update(overrides=True)
+    clicks(outside, waits, linked.jonas)
+    assert not Vote.objects.exists()
+    assert "sets a denial aside" in outside.slack.calls[0].json["text"]
+
+
+def test_what_is_for_later_does_not_run_now(outside: Outside, linked: People, waits: Request) -> None:
+    at = timezone.now() + timedelta(hours=5)
+    Request.objects.filter(pk=waits.pk).update(not_before=at)
+    clicks(outside, waits, linked.jonas)
+    said = f"You approved it. It runs {at.astimezone(UTC):%a %d %b %H:%M} UTC."
+    assert outside.slack.calls[0].json["text"] == said
+
+
+def test_a_form_of_a_long_message_is_not_too_long_for_slack(outside: Outside, linked: People, waits: Request) -> None:
+    """Then the answer goes below it."""
+    click = payload(waits, "U-jonas", "reject")
+    click["message"]["blocks"] += [chat._said(token_hex(140)) for _ in range(20)]
+    posts(outside, body_of(click))
+    where = outside.slack.calls[0].json["view"]["private_metadata"]
+    assert len(where) <= 3000
+    assert chat.read_where(where) == (click["actions"][0]["value"], "D1", "17.1", ())
 
 
 def test_a_decision_stands_when_slack_does_not_take_the_answer(
