@@ -73,13 +73,13 @@ def _moving(browser: Browser, started: Demo) -> None:
     mira.get_by_role("button", name=re.compile("Ask for approval")).click()
     mira.wait_for_url(re.compile(r"/requests/\d+$"))
     jonas.goto(mira.url)
-    _settle(ines)
-    _whole(ines, "request-to-decide")
+    _settle(jonas)
+    _whole(jonas, "request-to-decide")
     jonas.get_by_role("button", name=re.compile("^Approve")).click()
     jonas.locator("h1 .ad-pill", has_text="Verifying").wait_for(timeout=60_000)
-    _whole(ines, "request-verifying")
+    _whole(jonas, "request-verifying")
     jonas.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=90_000)
-    _whole(ines, "request-succeeded")
+    _whole(jonas, "request-succeeded")
     mira.goto("/services/invoice-renderer?on=staging")
     mira.get_by_role("link", name=re.compile("^Restart")).first.click()
     mira.get_by_label("Reason").fill("It leaks file handles.")
@@ -104,7 +104,7 @@ def _rotated(mira: Page, jonas: Page) -> None:
     jonas.goto(mira.url)
     jonas.get_by_role("button", name=re.compile("^Approve")).click()
     jonas.locator("h1 .ad-pill", has_text="Succeeded").wait_for(timeout=120_000)
-    _whole(ines, "request-rotated")
+    _whole(jonas, "request-rotated")
 
 
 def _access(mira: Page) -> None:
