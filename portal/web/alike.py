@@ -1,23 +1,32 @@
-"""Approving the same small change in several places at once: every one of them on the page with its diff, each with a tick of its own."""
+"""Approving the same small change in several places at once: every one of them on the page with its diff, each with a tick of its own.
 
-from collections.abc import Sequence
+What came of it is another page, read from one's votes: it can be loaded again, and stays true.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.urls import path
-from django.views.decorators.http import require_http_methods
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
 
-from actions import admission, bulk
+from actions import admission, bulk, queries
 from actions.errors import BadParams
 from actions.models import Request
 from actions.queue import Queue
+from approvals.models import Round, Vote
 from inventory.models import Person
 
 from . import plans
 from .door import signed_in
 from .looking import seconds_since
 from .request_page import gist_of, title_for, view_of
+
+WHY = "alike_refused"
+"""In the session: why those of the last time were not counted, which no vote says."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,19 @@ class Item:
     title: str
     gist: str
     plan: plans.PlanView
+    value: str
+    ticked: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one that was ticked. `request` is missing if there is none that they may see; `why` it is not approved."""
+
+    number: int
+    request: Request | None
+    approved: bool
+    says: str
+    why: str
 
 
 @signed_in
@@ -42,13 +64,16 @@ def alike(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
 def _page(
     request: HttpRequest, shape: str, found: Sequence[Request], problem: str = "", status: int = 200
 ) -> HttpResponse:
-    items = [_item(each) for each in found]
-    context = {"section": "queue", "shape": shape, "items": items, "problem": problem}
+    """After a problem with what was typed: a tick stays off, and is for the plan that was there."""
+    ticked = set(request.POST.getlist("item")) if problem else None
+    items = [_item(each, ticked) for each in found]
+    context = {"section": "queue", "items": items, "problem": problem, "note": request.POST.get("note", "")}
     return render(request, "alike.html", context, status=status)
 
 
-def _item(request: Request) -> Item:
-    return Item(request, title_for(request), gist_of(request), view_of(request, admission.stored_plan(request), None))
+def _item(request: Request, ticked: Collection[str] | None) -> Item:
+    plan, value = view_of(request, admission.stored_plan(request), None), f"{request.pk}:{request.digest}"
+    return Item(request, title_for(request), gist_of(request), plan, value, ticked is None or value in ticked)
 
 
 def _approve(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
@@ -62,9 +87,37 @@ def _approve(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
     except BadParams as problem:
         found = Queue(person).alike(shape, bulk.MOST)
         return _page(request, shape, found, " ".join(problem.fields["item"]), problem.status)
-    done = sum(each.outcome is not None for each in results)
-    context = {"section": "queue", "results": results, "done": done, "refused": len(results) - done}
+    request.session[WHY] = {str(each.number): each.refused for each in results if each.refused}
+    query = urlencode({"item": [each.number for each in results]}, doseq=True)
+    return redirect(f"{reverse('alike-done', args=[shape])}?{query}")
+
+
+@never_cache
+@signed_in
+@require_safe
+def done(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
+    numbers = [int(text) for text in request.GET.getlist("item")[: bulk.MOST] if _is_number(text)]
+    rows = queries.requests_visible_to(person).filter(pk__in=numbers).select_related("environment", "round")
+    found = {row.pk: row for row in rows.prefetch_related("round__votes")}
+    if not numbers:
+        raise Http404("Nothing was approved here.")
+    why = request.session.get(WHY, {})
+    results = [_done(number, found.get(number), person, why.get(str(number), "")) for number in numbers]
+    count = sum(each.approved for each in results)
+    context = {"section": "queue", "results": results, "done": count, "refused": len(results) - count}
     return render(request, "alike_done.html", context)
+
+
+def _done(number: int, request: Request | None, person: Person, why: str) -> Done:
+    asked = request.round if request is not None else None
+    votes = asked.votes.all() if asked is not None else ()
+    mine = next((vote for vote in votes if vote.identity == person.identity), None)
+    if asked is None or mine is None:
+        return Done(number, request, False, "Not approved", why)
+    if mine.decision != Vote.Decision.APPROVE:
+        return Done(number, request, False, "Rejected", "You rejected it before.")
+    waits = asked.state == Round.State.OPEN
+    return Done(number, request, True, "Approved. It waits for others." if waits else "Approved", "")
 
 
 def _shown(request: HttpRequest, person: Person) -> dict[int, bulk.Shown]:
@@ -72,13 +125,18 @@ def _shown(request: HttpRequest, person: Person) -> dict[int, bulk.Shown]:
     shown = {}
     for text in request.POST.getlist("item"):
         number, _, digest = text.partition(":")
-        if not (number.isascii() and number.isdecimal() and len(number) < 19):
+        if not _is_number(number):
             raise BadParams({"item": ["Tick what stands on this page."]})
         looked = seconds_since(request.POST.get(f"looked-{number}", ""), person, digest)
         shown[int(number)] = bulk.Shown(digest[:64], looked)
     return shown
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
 urlpatterns = [
     path("approvals/alike/<slug:shape>", alike, name="alike"),
+    path("approvals/alike/<slug:shape>/done", done, name="alike-done"),
 ]
