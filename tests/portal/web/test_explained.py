@@ -168,19 +168,21 @@ def test_nothing_is_offered_where_less_needs_as_much(checkout: Workload, mira: C
 
 
 def test_less_is_looked_for_once_at_a_time(people: People, checkout: Workload, mira: Client) -> None:
-    asked = {"actor": people.mira, "action": RESIZE, "target": checkout.pk, "params": {"replicas": 3}}
+    def look(actor: Person) -> offers.Offer | None:
+        return offers.nearest(actor=actor, action=RESIZE, target=checkout.pk, params={"replicas": 3})
+
     with connections["owner"].cursor() as elsewhere:
         elsewhere.execute("SELECT pg_advisory_lock(%s, %s)", [offers.LOCK, people.mira.identity])
         try:
             with pytest.raises(OneAtATime):
-                offers.nearest(**asked)
+                look(people.mira)
             address = f"{reverse('action-offer', args=['checkout', RESIZE])}?workload={checkout.pk}"
             assert mira.post(address, {"replicas": "3"}).status_code == 204
-            offers.nearest(**{**asked, "actor": people.jonas})
+            look(people.jonas)
         finally:
             elsewhere.execute("SELECT pg_advisory_unlock(%s, %s)", [offers.LOCK, people.mira.identity])
-    offers.nearest(**asked)
-    offers.nearest(**asked)
+    look(people.mira)
+    look(people.mira)
 
 
 @pytest.mark.parametrize(
