@@ -190,6 +190,7 @@ class QueueSerializer(Output):
     """Open requests, riskiest first, then oldest. `others_decide` are those that this person sees and cannot decide.
 
     `next` is the cursor of the next page of `to_decide`; the other lists are complete, or as long as they get, on the first page.
+    What was asked of this person and is not for them any more is among `others_decide` of the page that it would be on.
     """
 
     to_decide = RequestSerializer(many=True)

@@ -284,7 +284,10 @@ class Resolution(Endpoint):
 class Approvals(Endpoint):
     @extend_schema(operation_id="listApprovals", parameters=[PageQuery], responses=QueueSerializer)
     def get(self, request: Request) -> Response:
-        """What this person can decide, a page at a time, and beside the first page what waits for others."""
+        """What this person can decide, a page at a time, and beside the first page what waits for others.
+
+        A page can be empty and have a next one: what is on it was asked of them, and is not for them any more.
+        """
         query = read_query(PageQuery, request)
         position = position_in("approvals", query)
         queue = Queue(self.person)
@@ -296,7 +299,7 @@ class Approvals(Endpoint):
             "to_decide": [each.request for each in page.waiting],
             "next": cursor_for("approvals", [at.risk, at.at.isoformat(), at.round]) if at else None,
             "to_review": [debt.request for debt in queue.reviews] if position is None else [],
-            "others_decide": queue.others() if position is None else [],
+            "others_decide": [*page.lost, *(queue.others() if position is None else [])],
             "unclear": queries.unclear_for(self.person) if position is None else [],
         }
         return Response(QueueSerializer(parts).data)
