@@ -5,6 +5,7 @@ of their transactions, and only of those below the oldest that still runs: nothi
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
@@ -35,6 +36,14 @@ def after(place: Place, limit: int) -> list[EventRow]:
         params=[str(place.txid), place.event],
     )
     return list(rows.order_by("txid", "id")[:limit])
+
+
+def waiting_since(place: Place) -> datetime | None:
+    """When the first event behind a place was recorded, whether or not it can be read yet."""
+    rows = EventRow.objects.extra(
+        where=["(audit_event.txid, audit_event.id) > (%s::text::xid8, %s)"], params=[str(place.txid), place.event]
+    )
+    return rows.order_by("txid", "id").values_list("at", flat=True).first()
 
 
 def place_of(event: EventRow) -> Place:

@@ -1,11 +1,13 @@
 """Reads of a person's notices."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from audit import following
+from audit.following import Place
 from inventory.models import Person
 
-from .models import Delivery, Notice, SlackLink
+from .models import Delivery, Follower, Notice, SlackLink
 
 MOST_COUNTED = 100
 
@@ -34,3 +36,10 @@ def person_in_slack(team: str, user: str) -> Person | None:
     link = SlackLink.objects.filter(team=team, user=user, person__is_active=True)
     found = link.select_related("person__same_person_as").first()
     return found.person if found else None
+
+
+def lag(now: datetime) -> timedelta:
+    """For how long something on record waits to be told. Nothing waits before anybody has begun to follow."""
+    follower = Follower.objects.first()
+    since = following.waiting_since(Place(follower.txid, follower.event_id)) if follower else None
+    return max(now - since, timedelta()) if since else timedelta()

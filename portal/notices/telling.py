@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+import structlog
+from django.db import OperationalError, transaction
 from django.urls import reverse
 
 from actions import scheduled
@@ -26,6 +28,8 @@ from inventory.models import Person
 from portal import what_next
 
 from .models import Kind, Notice
+
+log = structlog.get_logger(__name__)
 
 MOST_TEXT = 300
 
@@ -96,13 +100,36 @@ Teller = Callable[[Story], Iterable[Told]]
 
 
 def told_by(events: Sequence[EventRow], now: datetime) -> list[tuple[EventRow, Told]]:
-    """Everything these events tell anybody, at most one line for an event and a person."""
+    """Everything these events tell anybody, at most one line for an event and a person.
+
+    One that cannot be told is in the log instead: nobody should wait for it who has other news.
+    """
     news = [event for event in events if event.verb in TELLERS]
     batch = Batch(news, now)
+    try:
+        return _told(news, batch)
+    except OperationalError:
+        raise
+    except Exception:  # noqa: BLE001  # whatever it is comes again below, by itself, and is logged with its event
+        return [each for event in news for each in _told_or_logged(event, batch)]
+
+
+def _told_or_logged(event: EventRow, batch: Batch) -> list[tuple[EventRow, Told]]:
+    try:
+        return _told([event], batch)
+    except OperationalError:  # the database is away: it is told when it is back
+        raise
+    except Exception:
+        log.exception("notices.not_told", event_id=event.pk, verb=event.verb, request=event.request_id)
+        return []
+
+
+def _told(news: Iterable[EventRow], batch: Batch) -> list[tuple[EventRow, Told]]:
     found: dict[tuple[int, int], tuple[EventRow, Told]] = {}
-    for event in news:
-        for told in TELLERS[event.verb](Story(event, batch)):
-            found.setdefault((event.pk, told.person.pk), (event, told))
+    with transaction.atomic():  # a query that fails spoils no more than this
+        for event in news:
+            for told in TELLERS[event.verb](Story(event, batch)):
+                found.setdefault((event.pk, told.person.pk), (event, told))
     return list(found.values())
 
 

@@ -1,22 +1,29 @@
 """Whether this process lives (/healthz), and whether it can do its work (/readyz), for whoever restarts and routes.
 
-Postgres and the policy are needed; without Valkey everything is slower and nothing is lost, so that is told and not fatal.
+Postgres and the policy are needed; without Valkey everything is slower and nothing is lost, and notices that come late come, so that
+is told and not fatal.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from redis import Redis
 from redis.exceptions import RedisError
 
 from actions.policies import current_policy
 from approvals.reading import BadPolicy
+from portal.notices import queries as notices
+
+from .words import span
 
 TIMEOUT = 1
+LATE = timedelta(minutes=1)
 
 
 @require_safe
@@ -69,7 +76,24 @@ def _policy() -> str:
     return ""
 
 
-CHECKS: dict[str, Callable[[], str]] = {"postgres": _postgres, "valkey": _valkey, "policy": _policy}
+def _notices() -> str:
+    try:
+        lag = notices.lag(timezone.now())
+    except DatabaseError:
+        return ""
+    if lag < LATE:
+        return ""
+    return (
+        f"Notices are {span(lag.total_seconds())} behind the record: no worker follows it, or a transaction stays open."
+    )
+
+
+CHECKS: dict[str, Callable[[], str]] = {
+    "postgres": _postgres,
+    "valkey": _valkey,
+    "policy": _policy,
+    "notices": _notices,
+}
 NEEDED = ("postgres", "policy")
 
 urlpatterns = [

@@ -1,11 +1,13 @@
 """From the record to inboxes: who is told of what, once, whoever dies or comes second."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, timedelta
 
 import pytest
+import structlog
 from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from actions.models import Execution, Proposal, Request
@@ -13,8 +15,13 @@ from approvals import absences
 from approvals.models import Round
 from approvals.services import escalate
 from audit import following
+from audit.models import EventRow
+from inventory.models import Person
+from portal.notices import queries, telling
 from portal.notices.following import follow
 from portal.notices.models import Delivery, Follower, Kind, Notice
+from portal.notices.telling import Story, Told
+from portal.web import health
 from portal.web.requests import _said_of_vote
 from tests.characters import People, approves, fresh
 from tests.cluster import eventually
@@ -128,6 +135,38 @@ def test_two_who_follow_tell_everything_once(followed: People, waits: Request) -
     told()
     assert Notice.objects.count() == 700 + 100 * 3
     assert Delivery.objects.count() == 0  # no way out is set up
+
+
+def test_one_event_that_cannot_be_told_keeps_no_other_from_being_told(
+    followed: People, waits: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even when it is a query that fails, in the transaction that all are told in."""
+
+    def broken(story: Story) -> Iterator[Told]:
+        Person.objects.filter(username="a\x00b").first()
+        yield from ()
+
+    monkeypatch.setitem(telling.TELLERS, "execution.failed", broken)
+    happens(waits, "execution.needs_human")
+    happens(waits, "execution.failed")
+    happens(waits, "execution.needs_human")
+    with structlog.testing.capture_logs() as logs:
+        assert len(told()) == 6
+    (said,) = [entry for entry in logs if entry["event"] == "notices.not_told"]
+    assert said["event_id"] == EventRow.objects.get(verb="execution.failed").pk
+
+
+def test_how_far_notices_are_behind_is_told_to_whoever_watches(
+    followed: People, waits: Request, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happens(waits, "execution.needs_human")
+    assert timedelta() < queries.lag(timezone.now()) < timedelta(minutes=1)
+    monkeypatch.setattr(health, "LATE", timedelta())
+    said = client.get("/readyz").json()
+    assert said["ready"]
+    assert "behind the record" in said["checks"]["notices"]["reason"]
+    told()
+    assert queries.lag(timezone.now()) == timedelta()
 
 
 def test_whoever_comes_while_another_reads_goes_away(followed: People, waits: Request) -> None:

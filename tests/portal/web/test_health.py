@@ -15,7 +15,12 @@ def test_a_living_process_says_so_without_a_database(client: Client) -> None:
 def test_a_portal_that_can_work_is_ready(database: None, client: Client) -> None:
     answer = client.get("/readyz")
     assert answer.status_code == 200
-    assert {name for name, check in answer.json()["checks"].items() if check["ok"]} == {"postgres", "valkey", "policy"}
+    assert {name for name, check in answer.json()["checks"].items() if check["ok"]} == {
+        "postgres",
+        "valkey",
+        "policy",
+        "notices",
+    }
 
 
 def test_without_valkey_it_is_slower_and_still_ready(database: None, client: Client) -> None:
