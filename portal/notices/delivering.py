@@ -4,7 +4,7 @@ A message is claimed before it is sent, by a row that says until when. Whoever d
 arrive twice, with the same id, and never not at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,11 +12,14 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from actions import queries
 from actions.models import Request
 from actions.states import RequestState
+from approvals import absences
 from audit import writer
 from audit.events import SYSTEM, Event
 from connectors.errors import ConnectorError, Permanent
+from inventory.models import Person
 
 from . import channels, chat, hooks, mail
 from .models import Channel, Delivery, Kind, Notice
@@ -73,14 +76,32 @@ def _send(delivery: Delivery) -> None:
 
 
 def worth_saying(delivery: Delivery) -> list[Notice]:
-    """What of it is still news: not read meanwhile, not decided meanwhile, and for somebody who still wants it this way."""
+    """What of it is still news: not read or decided meanwhile, still in their sight, and for somebody who is there and still wants it
+    this way. Who insists gets all that is still in their sight.
+    """
     person, channel = delivery.person, Channel(delivery.channel)
     if not person.is_active or not channels.leads_to(person, channel):
         return []
-    notices = list(delivery.notices.filter(read_at=None).order_by("-at", "-pk"))
+    notices = _in_sight(person, delivery.notices.order_by("-at", "-pk"))
+    if delivery.insisted:
+        return notices
+    if absences.away_at(timezone.now(), [person.pk]):
+        return []
+    wanted = getattr(channels.preference_of(person), channel)
+    notices = [notice for notice in notices if notice.read_at is None and notice.kind in wanted]
     asked = [notice.request_id for notice in notices if notice.kind == Kind.DECIDE and notice.request_id]
     waits = set(Request.objects.filter(pk__in=asked, state=RequestState.AWAITING_APPROVAL).values_list("pk", flat=True))
     return [notice for notice in notices if notice.kind != Kind.DECIDE or notice.request_id in waits]
+
+
+def _in_sight(person: Person, notices: Iterable[Notice]) -> list[Notice]:
+    """Without what is about a request that they may not see any more."""
+    found = list(notices)
+    about = {notice.request_id for notice in found if notice.request_id is not None}
+    seen = (
+        set(queries.requests_visible_to(person).filter(pk__in=about).values_list("pk", flat=True)) if about else set()
+    )
+    return [notice for notice in found if notice.request_id is None or notice.request_id in seen]
 
 
 def _later(delivery: Delivery, problem: ConnectorError) -> None:

@@ -68,6 +68,7 @@ class Notice(models.Model):
             models.Index(fields=["person", "-at", "-id"], name="notice_page"),
             models.Index(fields=["person"], condition=models.Q(read_at=None), name="notice_unread"),
             models.Index(fields=["request_id", "person"], condition=models.Q(kind="decide"), name="notice_asked"),
+            models.Index(fields=["at"], name="notice_old"),
         ]
 
     def __str__(self) -> str:
@@ -94,6 +95,7 @@ class Delivery(models.Model):
     stage = models.CharField(max_length=16, choices=Stage.choices, default=Stage.GATHERING)
     due_at = models.DateTimeField()
     attempts = models.PositiveIntegerField(default=0)
+    insisted = models.BooleanField(default=False, help_text="Its person wants it, whatever they have read meanwhile")
     problem = models.CharField(max_length=300, blank=True)
     at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
@@ -111,6 +113,7 @@ class Delivery(models.Model):
                 fields=["due_at"], condition=models.Q(stage__in=["gathering", "sending"]), name="delivery_due"
             ),
             models.Index(fields=["person", "-at"], name="delivery_of_person"),
+            models.Index(fields=["ended_at"], name="delivery_old"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from .models import Channel, Delivery, Kind, Notice, Preference, SlackLink, Webh
 SALT = "afterdeck.slack-link"
 LINK_LASTS = timedelta(minutes=15)
 LONGEST_BETWEEN = 24 * 60
+READ_LASTS, UNREAD_LASTS = timedelta(days=90), timedelta(days=365)
 
 
 def mark_read(*, actor: Person, notice_id: int) -> Notice:
@@ -55,13 +57,29 @@ def choose(*, actor: Person, wanted: Mapping[Channel, Iterable[str]], every_minu
 
 
 def try_again(*, actor: Person, delivery_id: int) -> None:
-    """Send once more what was given up. Raises `NotFound`, `TooLate`."""
+    """Send once more what was given up, also what was read meanwhile. Raises `NotFound`, `TooLate`."""
+    _revise(
+        actor,
+        delivery_id,
+        stage=Delivery.Stage.SENDING,
+        insisted=True,
+        attempts=0,
+        due_at=timezone.now(),
+        ended_at=None,
+    )
+
+
+def dismiss(*, actor: Person, delivery_id: int) -> None:
+    """Let it rest that a message was given up. Raises `NotFound`, `TooLate`."""
+    _revise(actor, delivery_id, stage=Delivery.Stage.DROPPED)
+
+
+def _revise(actor: Person, delivery_id: int, **values: Any) -> None:
     mine = Delivery.objects.filter(person=actor, pk=delivery_id)
     if not mine.exists():
         raise NotFound("There is no such message.")
-    again = {"stage": Delivery.Stage.SENDING, "attempts": 0, "due_at": timezone.now(), "ended_at": None}
-    if mine.filter(stage=Delivery.Stage.DEAD).update(**again) != 1:
-        raise TooLate("This message was not given up, or is being sent again already.")
+    if mine.filter(stage=Delivery.Stage.DEAD).update(**values) != 1:
+        raise TooLate("This message was not given up, or you have said already what to do about it.")
 
 
 def set_webhook(*, actor: Person, url: str) -> str:
@@ -148,7 +166,9 @@ def unlink_slack(*, actor: Person) -> None:
 
 
 def forget_old() -> int:
-    """Let go of what was read, and of what was sent, three months ago: the record has what happened."""
-    old = timezone.now() - timedelta(days=90)
+    """Let go of what was read or sent three months ago, and of what nobody has read in a year: the record has what happened."""
+    now = timezone.now()
+    old = now - READ_LASTS
     gone = Delivery.objects.filter(ended_at__lt=old).delete()[0]
-    return gone + Notice.objects.filter(at__lt=old).exclude(read_at=None).delete()[0]
+    gone += Notice.objects.filter(at__lt=old).exclude(read_at=None).delete()[0]
+    return gone + Notice.objects.filter(at__lt=now - UNREAD_LASTS).delete()[0]

@@ -3,6 +3,7 @@
 The page that shows the secret of a webhook is the answer to the form itself: it is kept nowhere.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.contrib import messages
@@ -110,14 +111,24 @@ def slack_link(request: HttpRequest, person: Person) -> HttpResponse:
 @signed_in
 @require_POST
 def again(request: HttpRequest, person: Person, pk: int) -> HttpResponse:
+    return _about_lost(request, lambda: services.try_again(actor=person, delivery_id=pk), "It is sent again.")
+
+
+@signed_in
+@require_POST
+def dismiss(request: HttpRequest, person: Person, pk: int) -> HttpResponse:
+    return _about_lost(request, lambda: services.dismiss(actor=person, delivery_id=pk), "Dismissed.")
+
+
+def _about_lost(request: HttpRequest, act: Callable[[], None], said: str) -> HttpResponse:
     try:
-        services.try_again(actor=person, delivery_id=pk)
+        act()
     except NotFound as missing:
         raise Http404(str(missing)) from missing
     except TooLate as late:
         messages.warning(request, str(late))
     else:
-        messages.success(request, "It is sent again.")
+        messages.success(request, said)
     return redirect("notices")
 
 
@@ -166,4 +177,5 @@ urlpatterns = [
     path("notices/settings/slack", slack, name="notice-slack"),
     path("notices/settings/slack/link", slack_link, name="slack-link"),
     path("notices/deliveries/<int:pk>/again", again, name="notice-again"),
+    path("notices/deliveries/<int:pk>/dismiss", dismiss, name="notice-dismiss"),
 ]

@@ -9,6 +9,8 @@ from django.utils import timezone
 from standardwebhooks import Webhook
 
 from actions.models import Request
+from approvals import absences
+from approvals.models import Asked
 from audit.models import EventRow
 from inventory.models import Person
 from portal.notices import services
@@ -99,6 +101,42 @@ def test_whoever_left_gets_nothing(outside: Outside, followed: People, waits: Re
     Person.objects.filter(pk=followed.jonas.pk).update(is_active=False)
     deliver()
     assert [str(mail["To"]) for mail in outside.mail.messages] == ["ines@example.com"]
+
+
+@pytest.mark.parametrize("meanwhile", ["away", "wants it no more", "sees it no more"])
+def test_what_changed_while_it_was_gathered_counts(
+    outside: Outside, followed: People, waits: Request, meanwhile: str
+) -> None:
+    now = timezone.now()
+    happens(waits, "execution.needs_human")
+    told()
+    if meanwhile == "away":
+        absences.announce(
+            actor=followed.ines,
+            starts_at=now,
+            ends_at=now + timedelta(days=1),
+            stand_in=followed.jonas,
+            note="",
+            now=now,
+        )
+    elif meanwhile == "wants it no more":
+        chooses(followed.ines, Kind.DECIDE)
+    else:
+        Asked.objects.filter(identity=followed.ines.identity).delete()
+        followed.ines.groups.clear()
+    deliver()
+    assert {str(mail["To"]) for mail in outside.mail.messages} == {"mira@example.com", "jonas@example.com"}
+
+
+def test_what_is_old_is_let_go_of_and_what_nobody_has_read_a_year_later(followed: People, waits: Request) -> None:
+    happens(waits, "execution.failed", times=3)
+    read, unread, ancient = told()
+    now = timezone.now()
+    Notice.objects.filter(pk=read.pk).update(read_at=now, at=now - timedelta(days=91))
+    Notice.objects.filter(pk=unread.pk).update(at=now - timedelta(days=364))
+    Notice.objects.filter(pk=ancient.pk).update(at=now - timedelta(days=366))
+    services.forget_old()
+    assert list(Notice.objects.all()) == [unread]
 
 
 def test_only_what_was_chosen_goes_out(outside: Outside, followed: People, waits: Request) -> None:

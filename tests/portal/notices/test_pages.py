@@ -6,8 +6,8 @@ from actions.models import Request
 from audit.events import VERBS
 from audit.models import EventRow
 from portal.api.tokens import issue
-from portal.notices import channels
-from portal.notices.models import Channel, Delivery, Kind, Notice, Webhook
+from portal.notices import channels, services
+from portal.notices.models import Channel, Delivery, Kind, Notice, Preference, Webhook
 from portal.notices.telling import TELLERS
 from tests.characters import People
 from tests.portal.notices.conftest import Outside, everything_sent, happens, told
@@ -104,10 +104,26 @@ def test_what_did_not_arrive_is_in_sight_and_can_be_sent_again(
     assert "does not take mail for this address" in seen(mira)
     assert signed_in(followed.leila).post(f"/notices/deliveries/{lost.pk}/again").status_code == 404
     outside.mail.refusing = ""
+    services.mark_all_read(actor=followed.mira, up_to=10**9)  # they saw it here, and want it there all the same
     for _ in range(2):
         mira.post(f"/notices/deliveries/{lost.pk}/again")
     everything_sent()
     assert [str(mail["To"]) for mail in outside.mail.messages] == ["mira@example.com"]
+    assert "gave up" not in seen(mira)
+
+
+def test_what_did_not_arrive_can_be_left_at_that_by_its_person(
+    outside: Outside, followed: People, waits: Request, signed_in: SignedIn
+) -> None:
+    outside.mail.refusing = "550 no such user"
+    happens(waits, "execution.failed")
+    Preference.objects.create(person=followed.mira, email=[Kind.ENDED])
+    everything_sent()
+    lost, mira = Delivery.objects.get(), signed_in(followed.mira)
+    assert "gave up" in seen(mira)
+    address = f"/notices/deliveries/{lost.pk}/dismiss"
+    assert (signed_in(followed.leila).post(address).status_code, mira.get(address).status_code) == (404, 405)
+    assert "Dismissed." in mira.post(address, follow=True).content.decode()
     assert "gave up" not in seen(mira)
 
 
