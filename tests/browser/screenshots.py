@@ -143,6 +143,7 @@ def _deciding(mira: Page) -> None:
 
 def _whole(page: Page, name: str) -> None:
     """All of a page in one picture, in a window as tall as it: in a scrolled picture the bar at the bottom would lie over the text."""
+    page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]  # Playwright's TypedDict; from the picture before it may be tall
     _settle(page)
     height = int(page.evaluate("document.querySelector('main').scrollHeight + 200"))
     page.set_viewport_size({"width": DESKTOP["width"], "height": max(height, DESKTOP["height"])})
