@@ -6,7 +6,6 @@ and the form sends that digest along: what is submitted is what was looked at, o
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -15,15 +14,14 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from actions import granted, planning, queries, ruling, services, targets
+from actions import granted, queries, ruling, services
 from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow, Denied, PlanChanged, Refused
 from actions.models import Request
-from actions.protocol import Option, Params
 from approvals.rulings import Ruling
 from inventory.models import Person
 
-from . import drafts, fields, plans
+from . import drafts, fields, outside, plans
 from .door import signed_in
 from .drafts import Draft
 from .goals import Goal, earlier_of, goal_of
@@ -103,7 +101,7 @@ def plan(request: HttpRequest, person: Person, slug: str, action_id: str) -> Htt
             panel = _not_yet(person, goal, "Fill in the form, and the plan is made by itself.")
         else:
             panel, wrong = _wrong_values(goal, problem), problem.fields
-    inner = _inner(person, goal, draft.shown)
+    inner = outside.inner_of(person, goal, draft.shown)
     inside = fields.inner_fields(inner, draft.shown, wrong)
     names = [*fields.names_of(goal.action.params), *(field.name for field in inside)]
     context = {
@@ -169,7 +167,7 @@ def _form(
     look: bool = False,
 ) -> HttpResponse:
     """The whole page. With `look`, the plan is made at once and is part of it: for whoever has no script, and after a refusal."""
-    now, options, trouble = _now(person, goal)
+    now, options, trouble = outside.now_of(person, goal)
     wrong = problem.fields if isinstance(problem, BadParams) else {}
     panel = None
     if trouble:
@@ -180,7 +178,7 @@ def _form(
         except BadParams as bad:
             panel = _wrong_values(goal, bad)
     values = {**now, **{name: {} for name in fields.has_inside(goal.action.params)}, **draft.shown}
-    inside = () if goal.undo_of else fields.inner_fields(_inner(person, goal, values), values, wrong)
+    inside = () if goal.undo_of else fields.inner_fields(outside.inner_of(person, goal, values), values, wrong)
     nothing_to_choose = trouble and not any(draft.shown.values())
     shown = (
         ()
@@ -243,34 +241,12 @@ def _is_as_now(person: Person, goal: Goal, draft: Draft) -> bool:
     """Whether the form still says what is true already, as it does when it opens."""
     if fields.proposes(goal.action.params):
         return False
-    now, _, trouble = _now(person, goal)
+    now, _, trouble = outside.now_of(person, goal)
     return (
         bool(now)
         and not trouble
         and all(str(value).lower() == str(draft.shown.get(name, "")).lower() for name, value in now.items())
     )
-
-
-def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:
-    """What is true now, for the fields, what there is to choose from, and the reason why it is not known."""
-    target = targets.target_of(goal.row)
-    try:
-        world = planning.world_for(target, person)
-        now = planning.defaults_for(goal.action, target, world)
-        return now, planning.options_for(goal.action, target, world), ""
-    except CannotPlanNow as problem:
-        return {}, {}, str(problem)
-
-
-def _inner(person: Person, goal: Goal, chosen: Mapping[str, Any]) -> Mapping[str, type[Params]]:
-    """What belongs into the parameters that are mappings; nothing where that cannot be known, which the plan then says."""
-    if not fields.has_inside(goal.action.params):
-        return {}
-    target = targets.target_of(goal.row)
-    try:
-        return planning.inner_for(goal.action, target, chosen, planning.world_for(target, person))
-    except CannotPlanNow:
-        return {}
 
 
 def _wrong_values(goal: Goal, problem: BadParams) -> Panel:

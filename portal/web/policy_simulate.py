@@ -12,17 +12,17 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from actions import planning, targets
+from actions import targets
 from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow
-from actions.protocol import Option, Params, TargetKind
+from actions.protocol import TargetKind
 from actions.registry import AnyAction
 from actions.simulating import simulate
 from actions.targets import Row
 from inventory.models import Environment, Person
 from inventory.queries import VIEW, services_visible_to
 
-from . import drafts, fields
+from . import drafts, fields, outside
 from .acts import fitting
 from .chain import CHAIN
 from .door import signed_in
@@ -93,7 +93,7 @@ def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -
         drafts.of(request.GET, params, None) if asked else drafts.opening(request.GET, action_id, params, None, None)
     )
     who, at = request.GET.get("who", person.username)[:150], request.GET.get("at", "")[:40] or as_typed(timezone.now())
-    now, options, trouble = _now(person, goal)
+    now, options, trouble = outside.now_of(person, goal)
     values = {**now, **{name: {} for name in fields.has_inside(params)}, **draft.shown}
     answer, wrong = Simulated(problem=trouble), dict[str, Sequence[str]]()
     if asked and not trouble:
@@ -105,7 +105,7 @@ def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -
         "section": "policy",
         "goal": goal,
         "fields": fields.fields_of(params, values=values, now=now, problems=wrong, options=options),
-        "inside": fields.inner_fields(_inner(person, goal, values), values, wrong),
+        "inside": fields.inner_fields(outside.inner_of(person, goal, values), values, wrong),
         "inner_of": fields.chosen_in(params, values),
         "general": fields.plainly(wrong, "params"),
         "wrong": wrong,
@@ -153,28 +153,6 @@ def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[st
     price = " and ".join(f"{need.count} of {len(need.people)} ({need.of})" for need in ruling.override)
     glass = ruling.break_glass.because if ruling.break_glass else ""
     return Simulated(verdict_on(_told(seen, viewer, person), person), seen.plan.summary, override=price, glass=glass)
-
-
-def _now(person: Person, goal: Goal) -> tuple[Mapping[str, Any], Mapping[str, Sequence[Option]], str]:
-    """What is true now, for the fields, what there is to choose from, and the reason why it is not known."""
-    target = targets.target_of(goal.row)
-    try:
-        world = planning.world_for(target, person)
-        now = planning.defaults_for(goal.action, target, world)
-        return now, planning.options_for(goal.action, target, world), ""
-    except CannotPlanNow as problem:
-        return {}, {}, str(problem)
-
-
-def _inner(person: Person, goal: Goal, chosen: Mapping[str, Any]) -> Mapping[str, type[Params]]:
-    """What belongs into the parameters that are mappings; nothing where that cannot be known, which the plan then says."""
-    if not fields.has_inside(goal.action.params):
-        return {}
-    target = targets.target_of(goal.row)
-    try:
-        return planning.inner_for(goal.action, target, chosen, planning.world_for(target, person))
-    except CannotPlanNow:
-        return {}
 
 
 def _subjects(person: Person, slug: str) -> list[Subject]:
