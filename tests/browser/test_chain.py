@@ -40,7 +40,7 @@ def test_what_git_takes_back_is_refused_with_the_way_out(sign_in: SignIn) -> Non
     noor.get_by_label("Replicas", exact=True).fill("4")
     plan = noor.locator("#plan")
     expect(plan.get_by_role("heading", name="Denied")).to_be_visible(timeout=PLAN)
-    expect(plan.get_by_text(re.compile("Suspend its auto-sync first"))).to_be_visible()
+    expect(plan.get_by_text(re.compile("Suspend its auto-sync first")).first).to_be_visible()
     expect(plan.get_by_text(re.compile(r"reverted in about 5 s by Argo CD, application feature-flags"))).to_be_visible()
 
     noor.goto("/services/feature-flags?on=production")
