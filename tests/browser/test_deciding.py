@@ -118,6 +118,7 @@ def test_broken_glass_is_loud_and_owed_until_somebody_else_has_looked(sign_in: S
     expect(jonas.get_by_role("heading", name=re.compile("Break-glass to review"))).to_be_visible()
     opens_in_queue(jonas, path)
     jonas.get_by_role("button", name="It was right", exact=True).click()
+    jonas.wait_for_url(re.compile(r"/approvals(\?then=\d+)?$"))
     jonas.goto(path)
     expect(jonas.get_by_text("Found right")).to_be_visible()
 
