@@ -19,7 +19,7 @@ from . import planning, services, targets
 from .admission import Preview
 from .errors import BadParams, CannotPlanNow, OneAtATime
 from .protocol import Params
-from .terms import Terms
+from .terms import AS_USUAL, Terms
 
 MOST_PLANS = 8
 """Of one offer, the one that was asked for among them: each is a read and a dry run outside."""
@@ -105,7 +105,7 @@ def nearest(
     target: int,
     params: Mapping[str, Any],
     from_form: bool = False,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
+    terms: Terms = AS_USUAL,
 ) -> Offer | None:
     """What could be asked for instead, or `None`. Nothing is written. Raises `OneAtATime`, and what `services.preview` raises."""
     with _alone(actor):

@@ -32,7 +32,7 @@ from .protocol import Plan, plan_from
 from .registry import AnyAction, action_named
 from .states import ExecutionState
 from .targets import Row, environment_of, row_at, service_of, target_of
-from .terms import Terms
+from .terms import AS_USUAL, Terms
 
 WAY_BACK = ("undo_of_succeeded", "undo_by_requester", "hours_since_original")
 """The facts that a part of a chain has of the whole."""
@@ -111,7 +111,7 @@ def facts_of(
     shipped: loader.Policy,
     undo_of: Request | None = None,
     relation: Relation | None = None,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
+    terms: Terms = AS_USUAL,
     again: Request | None = None,
 ) -> tuple[Facts, ...]:
     """What a policy sees of the whole, and then of each part of a chain. `again`: the request that is asked about once more.

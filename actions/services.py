@@ -32,7 +32,7 @@ from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
 from .ruling import decide, facts_of
 from .states import ENDED, WITHOUT_EFFECT, ExecutionState, GrantState, RequestState
-from .terms import Terms
+from .terms import AS_USUAL, Terms
 
 MAX_REASON = 2000
 MAX_KEY = 64
@@ -50,7 +50,7 @@ def preview(
     params: Mapping[str, Any],
     from_form: bool = False,
     undo_of: Request | None = None,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
+    terms: Terms = AS_USUAL,
 ) -> Preview:
     """Plan and ask the policy, without writing anything. `target` is the id of the action's kind of target, such as a workload's.
 
@@ -85,7 +85,7 @@ def submit(
     digest: str | None = None,
     from_form: bool = False,
     submission_key: str | None = None,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
+    terms: Terms = AS_USUAL,
 ) -> Request:
     """Ask for an action. Runs at once, waits for approvers, or is denied; the record says which and why.
 
@@ -239,7 +239,7 @@ def undo(
     entrance: str,
     digest: str | None = None,
     submission_key: str | None = None,
-    terms: Terms = Terms(),  # noqa: B008  # frozen
+    terms: Terms = AS_USUAL,
 ) -> Request:
     """Ask for the deliberate inverse of a run that succeeded. Raises what `submit` raises, and `TooLate`."""
     if earlier := _made_before(_key(actor, submission_key)):

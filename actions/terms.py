@@ -41,3 +41,7 @@ class Terms:
         if self.not_before > now + FURTHEST:
             raise BadParams({"not_before": [f"At most {FURTHEST.days} days ahead."]})
         return Terms(ticket, self.not_before, self.override, self.break_glass)
+
+
+AS_USUAL = Terms()
+"""At once, without a ticket, and nothing set aside."""
