@@ -20,6 +20,7 @@ from sandbox.stack import Endpoints, Stack
 from tests import environment
 from tests.characters import People, Shop, make_people
 from tests.cluster import Namespace, made_namespace, workload
+from tests.servers import Servers
 
 # A busy machine is slow now and then, and a suite that finds something only on some days is no suite.
 hypothesis.settings.register_profile("afterdeck", deadline=None, derandomize=True, database=None)
@@ -78,6 +79,14 @@ def cluster(endpoints: Endpoints) -> KubernetesCluster:
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
         yield made
+
+
+@pytest.fixture
+def servers(namespace: Namespace, database: None, stack: Stack) -> Iterator[Servers]:
+    """The sandbox's servers. Whatever a test leaves dead or frozen runs again before anything else is cleaned up."""
+    held = Servers(stack.processes)
+    yield held
+    held.mend()
 
 
 @pytest.fixture

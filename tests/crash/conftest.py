@@ -1,4 +1,4 @@
-"""Workers and a web server to kill, servers to kill and bring back, and a service whose owner may restart it at once."""
+"""Workers and a web server to kill, and a service whose owner may restart it at once."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,12 +10,11 @@ from connectors.kubernetes import KubernetesCluster
 from inventory.models import Workload
 from portal.api.tokens import issue
 from portal.models import Scope
-from sandbox.stack import Endpoints, Stack
+from sandbox.stack import Endpoints
 from tests.characters import People, Shop
 from tests.cluster import Namespace, workload
 from tests.crash.portal import PortalProcess, Web, Worker
 from tests.crash.scene import Scene
-from tests.crash.servers import Servers
 
 Hire = Callable[..., Worker]
 
@@ -45,14 +44,6 @@ def web(people: People, endpoints: Endpoints, tmp_path: Path) -> Iterator[Web]:
     server = Web(endpoints, tmp_path, token)
     yield server
     _dismiss([server])
-
-
-@pytest.fixture
-def servers(namespace: Namespace, database: None, stack: Stack) -> Iterator[Servers]:
-    """The sandbox's servers. Whatever a test leaves dead or frozen runs again before anything else is cleaned up."""
-    held = Servers(stack.processes)
-    yield held
-    held.mend()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.crash.conftest import Hire
 from tests.crash.portal import Web, Worker
 from tests.crash.record import assert_ended, assert_whole
 from tests.crash.scene import UNKNOWN, Scene, between_effect_and_outcome, during_verification
-from tests.crash.servers import Servers
+from tests.servers import Servers
 
 PATIENCE = 6.0
 """Seconds in which a click has to be answered, whatever is broken behind the portal."""
