@@ -9,7 +9,7 @@ from approvals.tally import Outcome
 from inventory.models import Person
 
 from . import queries, recording, services
-from .errors import BadParams, Refused
+from .errors import BadParams, NotFound, Refused
 from .models import Request
 from .protocol import Risk
 
@@ -29,36 +29,38 @@ class Shown:
 
 @dataclass(frozen=True)
 class Result:
-    """Of one of them. `request` is missing if there is none that they may see; `refused` says why it does not count."""
+    """Of one of them. `request` is missing if there is none that they may see; `refusal` says why it does not count."""
 
     number: int
     request: Request | None
     outcome: Outcome | None = None
-    refused: str = ""
+    refusal: Refused | None = None
 
 
-def approve(*, actor: Person, shape: str, shown: Mapping[int, Shown], note: str = "") -> tuple[Result, ...]:
+def approve(
+    *, actor: Person, shape: str, shown: Mapping[int, Shown], note: str = "", entrance: str = ENTRANCE
+) -> tuple[Result, ...]:
     """One result for each, in the order given. Raises `BadParams` when there is nothing to decide, or too much."""
     if not shown:
         raise BadParams({"item": ["Tick at least one."]})
     if len(shown) > MOST:
         raise BadParams({"item": [f"At most {MOST} at once."]})
-    return tuple(_approve(actor, shape, number, each, note) for number, each in shown.items())
+    return tuple(_approve(actor, shape, number, each, note, entrance) for number, each in shown.items())
 
 
-def _approve(actor: Person, shape: str, number: int, shown: Shown, note: str) -> Result:
+def _approve(actor: Person, shape: str, number: int, shown: Shown, note: str, entrance: str) -> Result:
     request = queries.request_for(actor, number)
     if request is None:
-        return Result(number, None, refused="There is no such request, or you may not see it.")
+        return Result(number, None, refusal=NotFound("There is no such request, or you may not see it."))
     try:
         if why := _not_alike(request, shape):
             raise recording.not_allowed(services.actor_of(actor), request, WHAT, why)
         outcome = services.vote(
-            actor=actor, request=request, approve=True, digest=shown.digest, note=note, entrance=ENTRANCE,
+            actor=actor, request=request, approve=True, digest=shown.digest, note=note, entrance=entrance,
             looked_seconds=shown.looked_seconds,
         )  # fmt: skip
     except Refused as refusal:
-        return Result(number, request, refused=str(refusal))
+        return Result(number, request, refusal=refusal)
     return Result(number, request, outcome)
 
 

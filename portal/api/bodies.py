@@ -22,6 +22,7 @@ from pydantic import (
 )
 from rest_framework.request import Request
 
+from actions.bulk import MOST
 from actions.errors import BadParams
 from actions.registry import AnyAction, all_actions
 from actions.services import MAX_REASON
@@ -83,6 +84,16 @@ class VoteBody(Body):
     decision: Literal["approve", "reject"]
     digest: Digest = Field(description="The digest of the plan you looked at; a vote counts for that plan only")
     note: str = Field("", max_length=MAX_REASON, description="A no needs one")
+
+
+class AlikeItem(Body):
+    request: Id
+    digest: Digest = Field(description="The digest of the plan you looked at")
+
+
+class AlikeBody(Body):
+    items: list[AlikeItem] = Field(min_length=1, max_length=MOST)
+    note: str = Field("", max_length=MAX_REASON, description="Kept with each of the votes")
 
 
 class ProposalBody(Body):

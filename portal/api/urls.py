@@ -6,7 +6,21 @@ from django.urls.converters import StringConverter
 from actions.registry import all_actions
 
 from . import schema
-from .views import account, actions, audit, duty, grants, insights, inventory, logs, nodes, notices, policy, requests
+from .views import (
+    account,
+    actions,
+    alike,
+    audit,
+    duty,
+    grants,
+    insights,
+    inventory,
+    logs,
+    nodes,
+    notices,
+    policy,
+    requests,
+)
 from .views.description import Description
 from .views.endpoint import NoSuchEndpoint
 
@@ -65,6 +79,7 @@ urlpatterns = [
     path("requests/<int:pk>/start", requests.Start.as_view()),
     path("requests/<int:pk>/start-now", requests.StartNow.as_view()),
     path("approvals", requests.Approvals.as_view()),
+    path("approvals/alike/<name:shape>", alike.Alike.as_view()),
     path("grants", grants.Grants.as_view()),
     path("grants/<int:pk>", grants.GrantDetail.as_view()),
     path("grants/<int:pk>/credential", grants.Credential.as_view()),

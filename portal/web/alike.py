@@ -87,7 +87,7 @@ def _approve(request: HttpRequest, person: Person, shape: str) -> HttpResponse:
     except BadParams as problem:
         found = Queue(person).alike(shape, bulk.MOST)
         return _page(request, shape, found, " ".join(problem.fields["item"]), problem.status)
-    request.session[WHY] = {str(each.number): each.refused for each in results if each.refused}
+    request.session[WHY] = {str(each.number): str(each.refusal) for each in results if each.refusal}
     query = urlencode({"item": [each.number for each in results]}, doseq=True)
     return redirect(f"{reverse('alike-done', args=[shape])}?{query}")
 

@@ -7,6 +7,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from actions.bulk import Result
 from actions.claims import claimer_of
 from actions.compare import compare
 from actions.models import Debt, Execution, JournalEntry, Proposal
@@ -41,6 +42,9 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
     incident = serializers.CharField(
         source="incident.reference", allow_null=True, help_text="The one that was open for the service"
     )
+    alike = serializers.CharField(
+        source="shape", help_text="The same for the same change elsewhere; empty for what is decided by itself"
+    )
 
     class Meta:
         model = ActionRequest
@@ -48,7 +52,7 @@ class RequestSerializer(serializers.ModelSerializer[ActionRequest]):
             "id", "action", "service", "environment", "workload", "secret", "node", "ends", "target",
             "params", "summary", "reason", "risk", "requester",
             "entrance", "state", "run", "digest", "undo_of", "created_at", "decided_at",
-            "ticket", "incident", "not_before", "overrides", "breaks_glass", "supersedes",
+            "ticket", "incident", "not_before", "overrides", "breaks_glass", "supersedes", "alike",
         ]  # fmt: skip
 
 
@@ -184,6 +188,26 @@ class RequestDetailSerializer(RequestSerializer):
 
 def _lines(agreed: str, now: str) -> list[dict[str, str]]:
     return [{"label": line.label, "agreed": line.agreed, "now": line.now} for line in compare(agreed, now)]
+
+
+class AlikeResultSerializer(Output):
+    """What came of one of several. `state` is where its question stands now, null if there is none that this person may see."""
+
+    request = serializers.IntegerField(source="number")
+    approved = serializers.SerializerMethodField(
+        help_text="The vote counts. Others may have to agree, too: see `state`"
+    )
+    state = serializers.ChoiceField(choices=RequestState.choices, source="request.state", allow_null=True, default=None)
+    code = serializers.CharField(
+        source="refusal.code", default="", help_text="Why it does not count, for programs; else empty"
+    )
+    detail = serializers.SerializerMethodField(help_text="The same, for people")
+
+    def get_approved(self, result: Result) -> bool:
+        return result.refusal is None
+
+    def get_detail(self, result: Result) -> str:
+        return str(result.refusal or "")
 
 
 class QueueSerializer(Output):

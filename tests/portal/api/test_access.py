@@ -66,6 +66,7 @@ ROUTES = {
     ("POST", "/api/notices/read"): Scope.REQUEST,
     ("GET", "/api/insights/gates"): Scope.READ,
     ("GET", "/api/approvals"): Scope.READ,
+    ("POST", "/api/approvals/alike/abc"): Scope.APPROVE,
     ("GET", "/api/grants"): Scope.READ,
     ("GET", "/api/grants/1"): Scope.READ,
     ("POST", "/api/grants/1/credential"): Scope.REQUEST,
