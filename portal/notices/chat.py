@@ -7,7 +7,8 @@ What is risky is decided where the change is in sight: there the only button lea
 import base64
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from actions.models import Request
@@ -26,8 +27,8 @@ APPROVE, REJECT, LOOK = "approve", "reject", "look"
 Block = dict[str, Any]
 
 
-def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
-    """Raises `Transient`, `Unknown` or `Permanent`."""
+def post_of(delivery: Delivery, notices: Sequence[Notice]) -> Callable[[], None]:
+    """What sends it; that raises `Transient`, `Unknown` or `Permanent`. Raises `Permanent`."""
     config = slack_config()
     if config is None:
         raise Permanent("Slack is not set up any more.")
@@ -36,7 +37,7 @@ def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
     blocks = [block for notice in shown for block in _blocks(notice, asked.get(notice.request_id or 0))]
     if (more := len(notices) - len(shown)) > 0:
         blocks.append(_said(f"And {more} more in your inbox: {address('/notices')}"))
-    Workspace(config).post(delivery.person.slack_link.user, _fallback(notices), blocks)
+    return partial(Workspace(config).post, delivery.person.slack_link.user, _fallback(notices), blocks)
 
 
 def may_decide_here(request: Request) -> bool:

@@ -2,9 +2,14 @@
 
 A message is claimed before it is sent, by a row that says until when. Whoever dies with it in hand loses it to the next, so it may
 arrive twice, with the same id, and never not at all.
+
+While it is on its way it has a thread, so that a receiver that is slow holds up nobody but itself: each person has one message on its
+way by each way, and each way has places of its own.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,6 +18,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from actions import queries
+from actions.apart import apart
 from actions.models import Request
 from actions.states import RequestState
 from approvals import absences
@@ -31,23 +37,46 @@ MOST_ATTEMPTS = 8
 AGAIN, AT_LEAST_EVERY = timedelta(seconds=30), timedelta(hours=1)
 """Eight attempts in about an hour."""
 
+AT_ONCE = 8
+"""So many messages are on their way at the same time by each way; what was not taken before comes after what is new."""
+LOOK_AGAIN = 1.0
+"""Seconds, while some are on their way, until those that became due meanwhile join them."""
+
 Stage = Delivery.Stage
-Sender = Callable[[Delivery, Sequence[Notice]], None]
-SENDERS: dict[str, Sender] = {Channel.EMAIL: mail.send, Channel.SLACK: chat.send, Channel.WEBHOOK: hooks.send}
+Post = Callable[[], None]
+POSTS: dict[str, Callable[[Delivery, Sequence[Notice]], Post]] = {
+    Channel.EMAIL: mail.post_of,
+    Channel.SLACK: chat.post_of,
+    Channel.WEBHOOK: hooks.post_of,
+}
+"""What sends a message: made of rows, and then on its way without a database."""
 
 
 def deliver() -> None:
-    """Send everything that is due."""
-    while (delivery := _claim(timezone.now())) is not None:
-        _send(delivery)
+    """Send everything that is due, and come back when none of it is on its way any more."""
+    on_their_way: dict[Future[None], Delivery] = {}
+    with ThreadPoolExecutor(AT_ONCE * len(Channel), "afterdeck-send") as threads:
+        while True:
+            while (delivery := _claim(timezone.now(), on_their_way.values())) is not None:
+                with apart("notices.not_sent", delivery=delivery.pk):
+                    if (post := _post_of(delivery)) is not None:
+                        on_their_way[threads.submit(post)] = delivery
+            if not on_their_way:
+                return
+            for arrived in wait(on_their_way, LOOK_AGAIN, FIRST_COMPLETED).done:
+                delivery = on_their_way.pop(arrived)
+                with apart("notices.not_sent", delivery=delivery.pk):
+                    _conclude(delivery, arrived.result)
 
 
-def _claim(now: datetime) -> Delivery | None:
+def _claim(now: datetime, on_their_way: Collection[Delivery] = ()) -> Delivery | None:
+    """The next that nothing stands in the way of: neither another message to the same receiver, nor so many others by the same way."""
+    due = Delivery.objects.filter(stage__in=[Stage.GATHERING, Stage.SENDING], due_at__lte=now)
+    for channel, many in Counter(each.channel for each in on_their_way).items():
+        busy = {each.person_id for each in on_their_way if each.channel == channel}
+        due = due.exclude(channel=channel) if many >= AT_ONCE else due.exclude(channel=channel, person__in=busy)
     with transaction.atomic():
-        due = Delivery.objects.filter(stage__in=[Stage.GATHERING, Stage.SENDING], due_at__lte=now).order_by(
-            "due_at", "pk"
-        )
-        delivery = due.select_for_update(skip_locked=True).first()
+        delivery = due.order_by("attempts", "due_at", "pk").select_for_update(skip_locked=True).first()
         if delivery is None:
             return None
         delivery.stage, delivery.due_at, delivery.attempts = Stage.SENDING, now + IN_HAND, delivery.attempts + 1
@@ -55,24 +84,35 @@ def _claim(now: datetime) -> Delivery | None:
         return delivery
 
 
-def _send(delivery: Delivery) -> None:
+def _post_of(delivery: Delivery) -> Post | None:
+    """What sends it, or nothing when that is settled already."""
     notices = worth_saying(delivery)
     if not notices:
         _end(delivery, Stage.DROPPED, "")
-        return
+        return None
     try:
         if delivery.attempts > MOST_ATTEMPTS:
             raise Permanent("Whoever had it in hand did not come back, each time.")
-        SENDERS[delivery.channel](delivery, notices)
-    except Permanent as problem:
-        _give_up(delivery, problem)
+        return POSTS[delivery.channel](delivery, notices)
     except ConnectorError as problem:
-        if delivery.attempts >= MOST_ATTEMPTS:
-            _give_up(delivery, problem)
-        else:
-            _later(delivery, problem)
+        _not_taken(delivery, problem)
+        return None
+
+
+def _conclude(delivery: Delivery, result: Callable[[], None]) -> None:
+    try:
+        result()
+    except ConnectorError as problem:
+        _not_taken(delivery, problem)
     else:
         _end(delivery, Stage.SENT, "")
+
+
+def _not_taken(delivery: Delivery, problem: ConnectorError) -> None:
+    if isinstance(problem, Permanent) or delivery.attempts >= MOST_ATTEMPTS:
+        _give_up(delivery, problem)
+    else:
+        _later(delivery, problem)
 
 
 def worth_saying(delivery: Delivery) -> list[Notice]:

@@ -5,7 +5,8 @@ The signing secret is nowhere: it is worked out from the key of the portal and a
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -19,8 +20,8 @@ MOST = 100
 TYPE = "afterdeck.notices"
 
 
-def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
-    """Raises `Transient`, `Unknown` or `Permanent`."""
+def post_of(delivery: Delivery, notices: Sequence[Notice]) -> Callable[[], None]:
+    """What sends it; that raises `Transient`, `Unknown` or `Permanent`. Raises `Permanent`."""
     hook, now = delivery.person.webhook, timezone.now()
     data = {
         "notices": [_said(notice) for notice in notices[:MOST]],
@@ -28,7 +29,7 @@ def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
     }
     body = json.dumps({"type": TYPE, "timestamp": now.isoformat(), "data": data}, ensure_ascii=False)
     place = webhook.place_of(hook.url, pinned_hosts())  # again: an administrator may have taken the host off the list
-    webhook.send(place, body=body, secret=secret_of(hook), message=str(delivery.id_outside), at=now)
+    return partial(webhook.send, place, body=body, secret=secret_of(hook), message=str(delivery.id_outside), at=now)
 
 
 def secret_of(hook: Webhook) -> str:

@@ -6,5 +6,5 @@ The two are apart, so that a mail server that does not answer holds up no inbox.
 from .delivering import deliver
 from .following import follow
 
-JOBS = ((follow, 1.0), (deliver, 1.0), (deliver, 1.0))
-"""With the seconds between two times. Two send, so that a receiver that is slow holds up less."""
+JOBS = ((follow, 1.0), (deliver, 1.0))
+"""With the seconds between two times."""

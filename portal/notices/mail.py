@@ -1,7 +1,8 @@
 """Notices as an e-mail: plain text, one line each, and where to go. Whatever is worth keeping is behind the link."""
 
 import smtplib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -20,18 +21,22 @@ SECONDS = 10
 MOST_SUBJECT = 120
 
 
-def send(delivery: Delivery, notices: Sequence[Notice]) -> None:
-    """Raises `Transient`, or `Permanent` when this message will never be taken."""
+def post_of(delivery: Delivery, notices: Sequence[Notice]) -> Callable[[], None]:
+    """What sends it; that raises `Transient`, or `Permanent` when this message will never be taken. Raises `Permanent`."""
     smtp: SmtpSettings | None = settings.CONFIGURATION.smtp
     if smtp is None:
         raise Permanent("No mail server is set up any more.")
+    return partial(_send, smtp, _message(delivery, notices, smtp.sender))
+
+
+def _send(smtp: SmtpSettings, message: EmailMessage) -> None:
     try:
         password = smtp.password_file.read_text().strip() if smtp.password_file else ""
-        sender = EmailBackend(
+        server = EmailBackend(
             host=smtp.host, port=smtp.port, username=smtp.username, password=password, use_tls=smtp.encryption == "starttls",
             use_ssl=smtp.encryption == "tls", timeout=SECONDS, fail_silently=False,
         )  # fmt: skip
-        sender.send_messages([_message(delivery, notices, smtp.sender)])
+        server.send_messages([message])
     except smtplib.SMTPRecipientsRefused as refusal:
         codes = [code for code, _ in refusal.recipients.values()]
         raise _of(min(codes, default=500), "The mail server does not take mail for this address.") from None

@@ -4,6 +4,7 @@ They are not ours and not available, so these stand in for them, over real socke
 """
 
 import json
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -129,3 +130,17 @@ def serving(server: socketserver.TCPServer) -> Iterator[None]:
     yield
     server.shutdown()
     server.server_close()
+
+
+class SilentServer:
+    """Lets everybody in and says nothing, until it is closed."""
+
+    def __init__(self) -> None:
+        self._door = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def port(self) -> int:
+        return int(self._door.getsockname()[1])
+
+    def close(self) -> None:
+        self._door.close()

@@ -1,10 +1,12 @@
 """From inboxes to the outside: one message for many events, again until it is taken, and nothing in it that should stay inside."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -14,11 +16,12 @@ from approvals.models import Asked
 from audit.models import EventRow
 from inventory.models import Person
 from portal.notices import services
-from portal.notices.delivering import MOST_ATTEMPTS, _claim, deliver
+from portal.notices.delivering import AT_ONCE, MOST_ATTEMPTS, _claim, deliver
 from portal.notices.models import Channel, Delivery, Kind, Notice, Preference, SlackLink
 from tests.characters import People, approves
+from tests.cluster import eventually
 from tests.portal.notices.conftest import Outside, everything_sent, happens, told
-from tests.portal.notices.outside import Answer
+from tests.portal.notices.outside import Answer, SilentServer
 from tests.races.threads import together
 
 Stage = Delivery.Stage
@@ -169,6 +172,49 @@ def test_two_who_deliver_send_each_message_once(outside: Outside, followed: Peop
         "jonas@example.com",
         "mira@example.com",
     ]
+
+
+@pytest.fixture
+def silent(outside: Outside, settings: Any) -> Iterator[SilentServer]:
+    """One of the hosts for webhooks says nothing, and the mail server neither."""
+    server = SilentServer()
+    hosts = [*settings.CONFIGURATION.webhook_private_hosts, f"127.0.0.1:{server.port}"]
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"webhook_private_hosts": hosts})
+    outside.mail.going.clear()
+    yield server
+    server.close()
+    outside.mail.going.set()
+
+
+def test_whoever_says_nothing_holds_up_nobody_else(
+    outside: Outside, followed: People, waits: Request, silent: SilentServer
+) -> None:
+    """Neither what goes another way, nor another receiver by the same way, nor what is written meanwhile."""
+    link(followed.mira)
+    services.set_webhook(actor=followed.jonas, url=f"http://127.0.0.1:{silent.port}/hook")
+    services.set_webhook(actor=followed.ines, url=f"{outside.hook.url}/hook")
+    happens(waits, "execution.needs_human")
+    told()
+    notice = Notice.objects.filter(person=followed.jonas).get()
+    for _ in range(AT_ONCE):  # a receiver with much to get is still one
+        notice.deliveries.create(
+            person=followed.jonas, channel=Channel.WEBHOOK, stage=Stage.SENDING, due_at=notice.at, at=notice.at
+        )
+    Delivery.objects.filter(Q(channel=Channel.EMAIL) | Q(person=followed.jonas)).update(
+        due_at=F("due_at") - timedelta(seconds=9)
+    )
+    with ThreadPoolExecutor() as threads:
+        delivering = threads.submit(deliver)
+        eventually(lambda: outside.slack.calls and outside.hook.calls, 4)
+        happens(waits, "execution.needs_human")
+        told()
+        later(minutes=5)
+        eventually(lambda: len(outside.slack.calls) == len(outside.hook.calls) == 2, 4)
+        assert not delivering.done()
+        assert not Delivery.objects.filter(person=followed.jonas, stage=Stage.SENT).exists()
+        silent.close()
+        outside.mail.going.set()
+    assert delivering.result() is None
 
 
 def test_it_is_tried_again_with_the_same_id_and_given_up_in_sight(
