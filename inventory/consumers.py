@@ -34,6 +34,7 @@ def link(cluster: Cluster, claims: Mapping[int, frozenset[str]]) -> None:
         through.objects.bulk_create(new, BATCH)
     if old := [pk for pair, pk in there.items() if pair not in wanted]:
         through.objects.filter(pk__in=old).delete()
+    _own()
     place()
 
 
@@ -53,13 +54,20 @@ def _most_critical(readers: Q) -> QuerySet[Environment, int]:
 
 def only_readers(vault: Vault) -> dict[tuple[str, str], int]:
     """Of secrets that one service alone reads: which. Whose such a secret is needs no label."""
-    alone = (
-        Secret.objects.filter(vault=vault, consumers__gone_at=None)
-        .values("mount", "path")
-        .annotate(services=Count("consumers__service", distinct=True), only=Min("consumers__service"))
-        .filter(services=1)
-    )
-    return {(row["mount"], row["path"]): row["only"] for row in alone}
+    return {(mount, path): service for _, mount, path, service in _read_by_one(Secret.objects.filter(vault=vault))}
+
+
+def _own() -> None:
+    """A secret that came without a label is somebody's as soon as it is read, not only at the next look at its vault."""
+    unowned = Secret.objects.filter(service=None, gone_at=None)
+    owned = [Secret(pk=pk, service_id=service) for pk, _, _, service in _read_by_one(unowned)]
+    Secret.objects.bulk_update(owned, ["service"], BATCH)
+
+
+def _read_by_one(secrets: QuerySet[Secret]) -> QuerySet[Secret, tuple[int, str, str, int]]:
+    read = secrets.filter(consumers__gone_at=None, consumers__isnull=False)
+    found = read.annotate(services=Count("consumers__service", distinct=True), only=Min("consumers__service"))
+    return found.filter(services=1).values_list("pk", "mount", "path", "only")
 
 
 def is_others(reader: Workload, service: str) -> bool:

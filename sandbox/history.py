@@ -7,14 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from django.utils import timezone
+
 from actions import services
-from actions.errors import CannotPlanNow, Denied, VoteDoesNotCount
+from actions.admission import Preview
+from actions.errors import CannotPlanNow, Denied, NotFound, VoteDoesNotCount
 from actions.models import Execution, Request
 from actions.states import ENDED, ExecutionState
-from inventory.models import Person, Workload
+from actions.terms import AS_USUAL, Terms
+from inventory.models import Person, Secret, Workload
 from sandbox.inhabitants import SECOND_ACCOUNT, look
+from sandbox.people import INCIDENT
 
 Say = Callable[[str], None]
 
@@ -26,7 +32,7 @@ RESTART, RESIZE = "restart-workload", "resize-workload"
 
 @dataclass(frozen=True)
 class Wish:
-    """Who asks for what, and why."""
+    """Who asks for what, and why. On the service's workload there, if it is not on what a vault has at `path`."""
 
     who: str
     action: str
@@ -34,6 +40,7 @@ class Wish:
     environment: str
     reason: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ""
 
 
 AT_ONCE = (
@@ -78,10 +85,25 @@ REJECTED = Wish(
 WITHDRAWN = Wish("mira", RESTART, "checkout-api", "production", "Pick up the rotated session signing key")
 DENIED = Wish("mira", RESIZE, "payment-gateway", "production", "Save costs over the weekend", {"replicas": 1})
 WAITING = (
-    Wish("tomas", RESTART, "ledger", "production", "Two of three hold connections to the old database primary"),
+    Wish("tomas", "resize-containers", "fraud-scoring", "production", "Killed for memory twice since model 0.20.0",
+         {"container": "fraud-scoring", "memory_request": "2Gi", "memory_limit": "2Gi"}),
+    Wish("mira", "promote-image", "checkout-api", "production", "4.13.0 has run in staging since yesterday; CHK-918"),
+    Wish("tomas", "run-task", "checkout-api", "production", "Three orders from DE are missing in search",
+         {"template": "reindex-orders", "values": {"MODE": "check", "ORDER_PREFIX": "DE-2026"}}),
+    Wish("mira", "get-database-access", "checkout-api", "production", "Why does order DE-20261 show up twice? CHK-921",
+         {"minutes": 120}, path="orders-support"),
+    Wish("mira", RESTART, "invoice-renderer", "production", "The fonts are back on the volume"),
     Wish("leila", RESTART, "checkout-api", "dev", "Our search tests need the new feature flags"),
-)
+    Wish("leila", RESTART, "product-catalog", "production", "It holds on to the old price list"),
+)  # fmt: skip
 """Left in the queue, so that an approver has something to decide."""
+
+LATER = Wish("leila", RESTART, "search-gateway", "production", "Load the rotated Algolia key, when nobody shops")
+LATER_HOURS = 9
+GLASS = Wish(
+    "tomas", RESTART, "ledger", "production", "Payments fail: two of three hold connections to the old primary"
+)
+"""Acted first, because an incident is open; whoever would have been asked reviews it."""
 
 
 def make(*, say: Say) -> None:
@@ -101,13 +123,23 @@ def make(*, say: Say) -> None:
     for wish, approver, note in AGREED:
         with _as_far_as_it_goes(say):
             running.append(_agreed(wish, approver, note, say))
-    for wish in WAITING:
+    with _as_far_as_it_goes(say):
+        running.append(_undone(deadline, say))
+    with _as_far_as_it_goes(say):
+        running.append(_ask(GLASS, say, terms=Terms(ticket=INCIDENT[0], break_glass=True)))
+    _wait(running, deadline, say)
+    look()
+    for wish in WAITING:  # after all that would change what they plan
         with _as_far_as_it_goes(say):
             _ask(wish, say)
     with _as_far_as_it_goes(say):
-        running.append(_undone(deadline, say))
-    _wait(running, deadline, say)
-    look()
+        _agreed(
+            LATER,
+            "zoe",
+            "At night is fine.",
+            say,
+            terms=Terms(not_before=timezone.now() + timedelta(hours=LATER_HOURS)),
+        )
 
 
 @contextmanager
@@ -115,33 +147,32 @@ def _as_far_as_it_goes(say: Say) -> Iterator[None]:
     """A world that is not as it was shipped need not stop the demo."""
     try:
         yield
-    except CannotPlanNow as problem:
+    except (CannotPlanNow, NotFound) as problem:
         say(f"  Left out, because it cannot be planned: {problem}")
 
 
-def _ask(wish: Wish, say: Say) -> Request:
-    place = f"{wish.service} in {wish.environment}"
-    person, workload = _person(wish.who), _workload(wish)
-    _wait_until_plannable(person, workload, wish)
+def _ask(wish: Wish, say: Say, *, terms: Terms = AS_USUAL) -> Request:
+    person, target = _person(wish.who), _target(wish)
+    seen = _as_soon_as_plannable(person, target, wish, terms)
     request = services.submit(
-        actor=person, action=wish.action, target=workload.pk, params=wish.params, reason=wish.reason, entrance=ENTRANCE
-    )
+        actor=person, action=wish.action, target=target, params=wish.params, reason=wish.reason, entrance=ENTRANCE,
+        digest=seen.plan.digest if terms.break_glass else None, terms=terms,
+    )  # fmt: skip
+    place = f"{wish.path or wish.service} in {wish.environment}"
     say(f"  {wish.who} asks for {wish.action} of {place}: {request.get_state_display().lower()}")
     return request
 
 
-def _wait_until_plannable(person: Person, workload: Workload, wish: Wish) -> None:
+def _as_soon_as_plannable(person: Person, target: int, wish: Wish, terms: Terms) -> Preview:
     """A preview leaves no trace; a submission that cannot be planned would."""
     deadline = time.monotonic() + PLANNABLE_WITHIN
     while True:
         try:
-            services.preview(actor=person, action=wish.action, target=workload.pk, params=wish.params)
+            return services.preview(actor=person, action=wish.action, target=target, params=wish.params, terms=terms)
         except CannotPlanNow:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
-        else:
-            return
 
 
 def _denied(say: Say) -> None:
@@ -162,8 +193,8 @@ def _rejected(say: Say) -> None:
     say("  ines says no")
 
 
-def _agreed(wish: Wish, approver: str, note: str, say: Say) -> Request:
-    request = _ask(wish, say)
+def _agreed(wish: Wish, approver: str, note: str, say: Say, *, terms: Terms = AS_USUAL) -> Request:
+    request = _ask(wish, say, terms=terms)
     if wish is AGREED[0][0]:
         _does_not_count(request, say)
     _vote(approver, request, approve=True, note=note)
@@ -210,5 +241,7 @@ def _person(username: str) -> Person:
     return Person.objects.get(username=username)
 
 
-def _workload(wish: Wish) -> Workload:
-    return Workload.objects.get(service__slug=wish.service, environment__slug=wish.environment, gone_at=None)
+def _target(wish: Wish) -> int:
+    if wish.path:
+        return Secret.objects.get(path=wish.path, gone_at=None).pk
+    return Workload.objects.get(service__slug=wish.service, environment__slug=wish.environment, gone_at=None).pk
