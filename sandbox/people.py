@@ -12,19 +12,29 @@ class Person:
     approves: bool = False
     staff: bool = False
     audits: bool = False
+    also: str = ""
+    """The username of the same human's first account."""
 
 
 PEOPLE = (
     Person("mira", "Mira Novak", "developer in payments", team="payments"),
+    Person(
+        "mira-admin",
+        "Mira Novak (admin)",
+        "Mira's other account: approves in payments, never what she asks for",
+        "payments",
+        approves=True,
+        also="mira",
+    ),
     Person("tomas", "Tomáš Černý", "developer in payments", team="payments"),
-    Person("jonas", "Jonas Lindqvist", "approver in payments", team="payments", approves=True),
-    Person("ines", "Inês Carvalho", "approver in payments", team="payments", approves=True),
-    Person("leila", "Leila Haddad", "developer in storefront", team="storefront"),
+    Person("jonas", "Jonas Lindqvist", "approver in payments, on call", team="payments", approves=True),
+    Person("ines", "Inês Carvalho", "approver in payments, away for two days", team="payments", approves=True),
+    Person("leila", "Leila Haddad", "developer in storefront, may ask for Checkout API too", team="storefront"),
     Person("zoe", "Zoë Vermeer", "approver in storefront", team="storefront", approves=True),
     Person("noor", "Noor Aziz", "developer in platform", team="platform"),
     Person("priya", "Priya Raman", "approver in platform", team="platform", approves=True),
-    Person("kofi", "Kofi Mensah", "administrator", staff=True),
-    Person("edda", "Edda Þórsdóttir", "auditor", audits=True),
+    Person("kofi", "Kofi Mensah", "administrator: nodes, policy, incidents, on call", staff=True),
+    Person("edda", "Edda Þórsdóttir", "auditor: sees everything, changes nothing", audits=True),
 )
 
 
