@@ -51,6 +51,12 @@ class Requirement:
     people: tuple[Approver, ...]
     escalation: Escalation | None = None
 
+    @property
+    def those(self) -> str:
+        """Out of how many; of nobody only where others are asked later."""
+        there = len(self.people)
+        return f"{there} approver{'' if there == 1 else 's'}" if there else "those who are asked later"
+
 
 @dataclass(frozen=True)
 class BreakGlass:
@@ -85,10 +91,7 @@ class Ruling:
         if self.effect is Effect.ALLOW:
             return "Runs now, by breaking glass" if self.break_glass else "Runs now, nobody has to be asked"
         if self.effect is Effect.NEEDS:
-            return " and ".join(
-                f"needs {need.count} of {len(need.people)} {'approver' if len(need.people) == 1 else 'approvers'}"
-                for need in self.requirements
-            ).capitalize()
+            return " and ".join(f"needs {need.count} of {need.those}" for need in self.requirements).capitalize()
         return "Denied"
 
     @property

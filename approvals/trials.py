@@ -86,7 +86,9 @@ class GivenText(Text):
 
 
 class TrialText(Text):
-    """`needs` is how many people have to agree in all; `offers` is what else could be asked for."""
+    """`needs` is how many people have to agree in all; `asked_later` is who is asked too, after how many minutes; `offers` is what else
+    could be asked for.
+    """
 
     test: str = Field(min_length=1, max_length=200)
     facts: FactValues = {}
@@ -96,6 +98,7 @@ class TrialText(Text):
     expect: Literal["allow", "needs", "deny"]
     rules: list[str] | None = None
     needs: int | None = None
+    asked_later: dict[GroupName, int] | None = None
     offers: list[Literal["override", "break-glass"]] | None = None
     opens_at: str | None = None
 
@@ -175,11 +178,18 @@ def _differences(text: TrialText, ruling: Ruling) -> Iterator[str]:
         yield f"{_list(text.rules)} should decide, and {_list(ruling.deciding_rules)} did."
     if text.needs is not None and text.needs != (asked := sum(need.count for need in ruling.requirements)):
         yield f"{text.needs} should have to agree, and it takes {asked}."
+    later = {need.escalation.of: need.escalation.after_minutes for need in ruling.requirements if need.escalation}
+    if text.asked_later is not None and text.asked_later != later:
+        yield f"{_when(text.asked_later)} should be asked later, and it is {_when(later)}."
     offers = [name for name, there in (("override", ruling.override), ("break-glass", ruling.break_glass)) if there]
     if text.offers is not None and set(text.offers) != set(offers):
         yield f"{_list(text.offers)} should be offered, and it was {_list(offers)}."
     if text.opens_at is not None and text.opens_at != ruling.opens_at:
         yield f"It should open at {text.opens_at or 'no time'}, and it does at {ruling.opens_at or 'no time'}."
+
+
+def _when(later: Mapping[str, int]) -> str:
+    return _list([f"{of} after {minutes} min" for of, minutes in later.items()])
 
 
 def _list(names: Sequence[str]) -> str:

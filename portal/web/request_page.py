@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from actions import admission, compare, queries, targets
@@ -16,15 +16,15 @@ from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from approvals.policy import OVERRIDE
-from approvals.rulings import ruling_from
+from approvals.rulings import Requirement, requirement_from, ruling_from
 from audit import queries as audit
 from inventory.models import Person
 
 from . import causes, decisions, plans, progress
 from .glass import Broken, broken_of
 from .proposed import Proposed, proposed_of
-from .verdict import Verdict, verdict_of
-from .words import short_digest
+from .verdict import Verdict, asked_as, verdict_of
+from .words import moment, short_digest
 
 OVER = (
     RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED, *ENDED,
@@ -33,10 +33,11 @@ OVER = (
 
 @dataclass(frozen=True)
 class Need:
-    """How many of whom have to agree."""
+    """How many of whom have to agree; `later` is who is asked too, and when, as long as it is not decided."""
 
     count: int
     people: list[str]
+    later: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ def page_of(person: Person, request: Request) -> RequestPage:
         cause=causes.cause_of(request, votes, stored, differences),
         diary=progress.diary(request, votes, journal),
         votes=votes,
-        needs=tuple(Need(need["count"], [who["name"] for who in need["people"]]) for need in ruling["requirements"]),
+        needs=tuple(_need(request, requirement_from(need)) for need in ruling["requirements"]),
         rules=tuple(each["rule"] for each in ruling["answers"] if each["effect"] == ruling["effect"]),
         plan=view_of(request, stored, estimate),
         revert=", then ".join(step.title for step in stored.revert),
@@ -183,6 +184,16 @@ def page_of(person: Person, request: Request) -> RequestPage:
         broken=broken_of(person, request),
         proposed=proposed_of(person, request) if asked is not None else None,
     )
+
+
+def _need(request: Request, need: Requirement) -> Need:
+    names, later, asked = [who.name for who in need.people], need.escalation, request.round
+    if later is None or asked is None or request.state != RequestState.AWAITING_APPROVAL:
+        return Need(need.count, names)
+    who = asked_as(later.of, request.service)
+    at = moment(asked.opened_at + timedelta(minutes=later.after_minutes))
+    since = f"since {at}" if asked.escalated_minutes >= later.after_minutes else f"if it is not decided by {at}"
+    return Need(need.count, names, f"{who[:1].upper()}{who[1:]}, {since}")
 
 
 STAGES = {

@@ -15,7 +15,7 @@ from actions.terms import FURTHEST
 from approvals import absences, groups
 from approvals.models import Absence
 from approvals.policy import BREAK_GLASS, OVERRIDE
-from approvals.rulings import Effect, Requirement, RuleAnswer, Ruling
+from approvals.rulings import Effect, Escalation, Requirement, RuleAnswer, Ruling
 from inventory import on_call
 from inventory.models import Person, Service
 
@@ -146,22 +146,26 @@ def _aside(by: str, waivers: dict[str, str]) -> str:
 
 
 def _asked(need: Requirement, service: Service, notes: Mapping[str, Candidate]) -> Asked:
-    who = groups.describe(need.of, team=service.team.slug if service.team else "nobody", service=service.slug)
     people = [notes.get(each.username, Candidate(each.name)) for each in need.people]
     people.sort(key=lambda each: not each.on_call)
-    later = need.escalation
     return Asked(
         need.count,
-        who,
+        asked_as(need.of, service),
         there=tuple(each for each in people if not each.away),
         away=tuple(each for each in people if each.away),
-        later=_later(later.after_minutes, later.of, service) if later else "",
+        later=_later(need.escalation, service) if need.escalation else "",
     )
 
 
-def _later(minutes: int, of: str, service: Service) -> str:
-    who = groups.describe(of, team=service.team.slug if service.team else "nobody", service=service.slug)
-    return f"After {roughly(minutes * 60)} without an answer, {who} are asked too."
+def _later(later: Escalation, service: Service) -> str:
+    return (
+        f"If it is not decided after {roughly(later.after_minutes * 60)}, {asked_as(later.of, service)} are asked too."
+    )
+
+
+def asked_as(of: str, service: Service) -> str:
+    """What those whom a rule asks are called, about this service."""
+    return groups.describe(of, team=service.team.slug if service.team else "nobody", service=service.slug)
 
 
 def _notes(needs: Iterable[Requirement], service: Service, requester: Person, now: datetime) -> Mapping[str, Candidate]:

@@ -82,7 +82,9 @@ def test_who_can_agree_now_comes_first_and_who_is_out_says_until_when(
         ends_at=now + timedelta(hours=1),
     )
     assert re.search(
-        r"Who J Jonas on call I Ines Approvers of team payments: one is enough\.", plan(mira, RESTART, checkout)
+        r"Who J Jonas on call I Ines Approvers of team payments: one is enough\. "
+        r"If it is not decided after 2 h, administrators are asked too\.",
+        plan(mira, RESTART, checkout),
     )
     away(people.ines, stand_in=people.jonas)
     assert re.search(

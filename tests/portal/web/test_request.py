@@ -1,13 +1,16 @@
 """One request's page, on the real cluster: what each person sees of it, and what each may do about it."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from actions import queries
+from actions import queries, sweeping
 from actions.models import Execution, Request
 from actions.states import ExecutionState, RequestState
-from approvals.models import Vote
+from approvals.models import Round, Vote
 from audit.models import EventRow
 from inventory.models import Workload
 from tests.characters import People, Shop, approves, asks, fresh, work_off
@@ -53,6 +56,19 @@ def test_an_approver_sees_the_diff_and_signs_exactly_it(waiting: Request, people
     assert "You approved" in after
     assert fresh(waiting).state == RequestState.APPROVED
     assert "Jonas approved" in page(signed_in(people.mira), waiting)
+
+
+def test_nobody_answers_so_administrators_are_asked_too_as_the_page_said(
+    waiting: Request, people: People, signed_in: SignedIn
+) -> None:
+    assert "<span>Administrators, if it is not decided by " in page(signed_in(people.mira), waiting)
+    then = timezone.now() - timedelta(minutes=121)
+    Round.objects.filter(request=waiting).update(opened_at=then, escalates_at=then + timedelta(minutes=120))
+    sweeping.sweep()
+    assert "<span>Administrators, since " in page(signed_in(people.mira), waiting)
+    send(signed_in(people.kofi), "vote", waiting, decision="approve", digest=waiting.digest)
+    assert fresh(waiting).state == RequestState.APPROVED
+    assert "Administrators, since " not in page(signed_in(people.mira), waiting)
 
 
 def test_the_requesters_own_vote_is_refused_loudly_under_every_account(
