@@ -1,22 +1,23 @@
 """The nearest smaller ask that needs fewer people: what the policy would let through, found by planning it, not by reading rules.
 
-Numbers that are true now are approached from what was asked; what has no present value, such as a time, gets smaller. Every value that
+Amounts that are true now are approached from what was asked; what has no present value, such as a time, gets smaller. Every value that
 is offered was planned and ruled on, so it is never a guess; where there are more values than plans, round ones are tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, get_args
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
 from django.db import connection
-from pydantic.fields import FieldInfo
 
 from approvals.rulings import Effect, Ruling
 from inventory.models import Person
 
 from . import planning, services, targets
 from .admission import Preview
+from .amounts import Amount, Kind, kinds_in, number_of, numbers_towards, quantities_towards
 from .errors import BadParams, CannotPlanNow, OneAtATime
 from .protocol import Params
 from .terms import AS_USUAL, Terms
@@ -25,9 +26,6 @@ MOST_PLANS = 8
 """Of one offer, the one that was asked for among them: each is a read and a dry run outside."""
 LOCK = 0x0FFE2
 """With whoever asks: any number that nobody else locks in a pair."""
-MOST_VALUES = 63
-"""As many as the plans that are left tell apart: one for the smallest, and six halvings."""
-ROUND = (1, 2, 5, 10, 15, 20, 50, 60, 100, 250, 500, 1000, 1440, 10_000, 100_000, 1_000_000)
 
 
 @dataclass(frozen=True)
@@ -35,9 +33,15 @@ class Less:
     """One parameter with less. `now` is what is true at this moment, `None` when that is not known."""
 
     name: str
-    value: int
-    asked: int
-    now: int | None
+    value: Amount
+    asked: Amount
+    now: Amount | None
+
+    @property
+    def percent(self) -> int | None:
+        """How far that is from the present; `None` when that is nothing, or not known."""
+        value, now = number_of(self.value), number_of(self.now)
+        return round((value - now) * 100 / now) if value is not None and now else None
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,24 @@ class Offer:
     seen: Preview
 
 
-Ladder = Sequence[Mapping[str, int]]
+Ladder = Sequence[Mapping[str, Amount]]
 """What to try for one or several parameters, the nearest to what was asked first."""
+
+
+@dataclass(frozen=True)
+class _Size:
+    """One amount that was asked for, and what lies between it and what is true now, the nearest to it first."""
+
+    name: str
+    asked: Amount
+    now: Amount | None
+    values: Sequence[Amount]
+
+    @property
+    def how_far(self) -> tuple[bool, Decimal]:
+        """What is furthest from the present comes first: that is what the policy most likely minds."""
+        asked, now = (number_of(each) or Decimal(0) for each in (self.asked, self.now))
+        return self.now is None, -abs(asked - now) / (now or 1)
 
 
 @dataclass
@@ -64,7 +84,7 @@ class _Search:
     terms: Terms
     left: int = MOST_PLANS
 
-    def plan(self, values: Mapping[str, int]) -> Preview:
+    def plan(self, values: Mapping[str, Amount]) -> Preview:
         self.left -= 1
         typed = {name: str(value) if self.from_form else value for name, value in values.items()}
         return services.preview(
@@ -72,7 +92,7 @@ class _Search:
             terms=self.terms,
         )  # fmt: skip
 
-    def better(self, values: Mapping[str, int], than: Ruling) -> Preview | None:
+    def better(self, values: Mapping[str, Amount], than: Ruling) -> Preview | None:
         """Also nothing when it cannot be planned: the next values may be."""
         if self.left < 1:
             return None
@@ -82,7 +102,7 @@ class _Search:
             return None
         return found if price(found.ruling) < price(than) else None
 
-    def nearest(self, ladder: Ladder, than: Ruling) -> tuple[Mapping[str, int], Preview] | None:
+    def nearest(self, ladder: Ladder, than: Ruling) -> tuple[Mapping[str, Amount], Preview] | None:
         """By halving: the last rung is tried first, because if that is no better, none is."""
         best = self.better(ladder[-1], than)
         if best is None:
@@ -117,12 +137,13 @@ def _nearest(search: _Search) -> Offer | None:
     if asked.ruling.effect is Effect.ALLOW:
         return None
     goal = targets.target_of(asked.row)
-    now = planning.defaults_for(asked.action, goal, planning.world_for(goal, search.actor))
-    sizes = _sizes(asked.params, now)
+    world = planning.world_for(goal, search.actor)
+    sizes = _sizes(asked.params, planning.present_for(asked.action, goal, asked.params, world))
     for ladder in _ladders(sizes):
         if (found := search.nearest(ladder, asked.ruling)) is not None:
             values, seen = found
-            return Offer(tuple(replace(size, value=values[size.name]) for size in sizes if size.name in values), seen)
+            less = (Less(each.name, values[each.name], each.asked, each.now) for each in sizes if each.name in values)
+            return Offer(tuple(less), seen)
     return None
 
 
@@ -147,69 +168,42 @@ def price(ruling: Ruling) -> tuple[bool, int]:
 
 
 def has_sizes(params: type[Params]) -> bool:
-    """Whether any of its parameters is a number that could be smaller."""
-    schemas = params.model_json_schema().get("properties", {})
-    return any(_is_int(info) and _is_a_size(schemas[name]) for name, info in params.model_fields.items())
+    """Whether any of its parameters could be smaller."""
+    return bool(kinds_in(params))
 
 
-def _sizes(params: Params, now: Mapping[str, Any]) -> Sequence[Less]:
-    """Each number that can be smaller; what is furthest from the present first: that is what the policy most likely minds.
-
-    `value` is the smallest there is to ask for: beside what is true now, or the least that the schema lets through.
-    """
-    schemas = type(params).model_json_schema()["properties"]
-    found = []
-    for name, info in type(params).model_fields.items():
-        asked, schema = getattr(params, name), schemas[name]
-        if not _is_int(info) or asked is None or not _is_a_size(schema):
-            continue
-        present = now.get(name)
-        if isinstance(present, int) and not schema.get("proposed"):
-            if asked != present:
-                found.append(Less(name, present + (1 if asked > present else -1), asked, present))
-        elif (least := _least(schema)) is not None and asked > least:
-            found.append(Less(name, least, asked, None))
-    return sorted(
-        found, key=lambda each: (each.now is None, -abs(each.asked - (each.now or 0)) / max(1, abs(each.now or 0)))
-    )
+def _sizes(params: Params, now: Mapping[str, Any]) -> Sequence[_Size]:
+    """Each amount that can be smaller."""
+    kinds = kinds_in(type(params))
+    found = (_size(name, kind, getattr(params, name), now.get(name)) for name, kind in kinds.items())
+    return sorted((size for size in found if size is not None), key=lambda size: size.how_far)
 
 
-def _ladders(sizes: Sequence[Less]) -> Iterator[Ladder]:
+def _size(name: str, kind: Kind, asked: Amount | None, now: Any) -> _Size | None:
+    """`None` for what was not asked, is as it is now, or is as little as can be."""
+    wanted, there = number_of(asked), number_of(now)
+    if asked is None or wanted is None or wanted == there:
+        return None
+    if not kind.whole:
+        return _Size(name, asked, now, quantities_towards(str(asked), now)) if there is not None else None
+    if isinstance(now, int) and not kind.proposed:
+        return _Size(name, asked, now, numbers_towards(int(asked), now + (1 if int(asked) > now else -1)))
+    if kind.least is not None and int(asked) > kind.least:
+        return _Size(name, asked, None, numbers_towards(int(asked), kind.least))
+    return None
+
+
+def _ladders(sizes: Sequence[_Size]) -> Iterator[Ladder]:
     """Each alone, and then those that move away from the present together."""
     for size in sizes:
-        if values := _values(size.asked, size.value):
-            yield [{size.name: value} for value in values]
-    moved = [size for size in sizes if size.now is not None]
+        if size.values:
+            yield [{size.name: value} for value in size.values]
+    moved = [size for size in sizes if size.now is not None and size.values]
     if len(moved) > 1:
-        rungs = min(MOST_VALUES, max(abs(size.asked - size.value) for size in moved))
-        if rungs:
-            yield [{size.name: _between(size, rung, rungs) for size in moved} for rung in range(1, rungs + 1)]
+        rungs = max(len(size.values) for size in moved)
+        yield [{size.name: _at(size, rung, rungs) for size in moved} for rung in range(1, rungs + 1)]
 
 
-def _between(size: Less, rung: int, rungs: int) -> int:
-    """So far on the way to the least."""
-    return size.asked + round((size.value - size.asked) * rung / rungs)
-
-
-def _is_int(info: FieldInfo) -> bool:
-    return int in (info.annotation, *get_args(info.annotation))
-
-
-def _is_a_size(schema: Mapping[str, Any]) -> bool:
-    """What can be stepped up and down. Any other number is a name: of a revision, of a version."""
-    return bool(schema.get("widget") == "stepper")
-
-
-def _least(schema: Mapping[str, Any]) -> int | None:
-    bounds = [schema, *schema.get("anyOf", [])]
-    return next((int(each["minimum"]) for each in bounds if "minimum" in each), None)
-
-
-def _values(asked: int, last: int) -> Sequence[int]:
-    """From beside `asked` to `last`, which is always among them; round ones where there are too many."""
-    step = 1 if last > asked else -1
-    every = range(asked + step, last + step, step)
-    if not every:
-        return ()
-    apart = next((size for size in ROUND if len(every) // size < MOST_VALUES), ROUND[-1])
-    return [value for value in every if value % apart == 0 or value == last] if apart > 1 else every
+def _at(size: _Size, rung: int, rungs: int) -> Amount:
+    """So far on the way to the present."""
+    return size.values[-(-len(size.values) * rung // rungs) - 1]

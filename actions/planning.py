@@ -169,6 +169,12 @@ def defaults_for(action: AnyAction, target: Target, world: World) -> Mapping[str
         return action.defaults(target, world)
 
 
+def present_for(action: AnyAction, target: Target, params: Params, world: World) -> Mapping[str, Any]:
+    """What is true now of what these parameters are about. Raises `CannotPlanNow`."""
+    with _looking():
+        return action.present(target, params, world)
+
+
 def inner_for(action: AnyAction, target: Target, chosen: Mapping[str, Any], world: World) -> Mapping[str, type[Params]]:
     """What belongs into the parameters that are mappings. Raises `CannotPlanNow`."""
     with _looking():

@@ -1,12 +1,12 @@
 """Approve with changes: an approver says to how much less they would agree, and the requester confirms it or keeps to what was asked.
 
-Less is what the numbers say: each that differs lies between what is true now and what was asked, nothing else differs, and the policy
-asks no more people for it. It is planned as the requester, and what was planned is what is confirmed, or nothing.
+Less is what its amounts say (`less`), and the policy asks no more people for it. It is planned as the requester, and what was planned is
+what is confirmed, or nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -19,37 +19,25 @@ from audit.canonical import storable
 from audit.events import Event
 from inventory.models import Person
 
-from . import admission, bell, lifecycle, planning, recording, services, targets, voting
+from . import admission, bell, less, lifecycle, recording, services, targets, voting
 from .admission import Preview
 from .errors import BadParams, NotFound, PlanChanged, TooLate
 from .lifecycle import Lost
 from .models import Proposal, Request
-from .protocol import Params
-from .registry import AnyAction, action_named
 from .services import MAX_REASON, actor_of
 from .states import ProposalState, RequestState
 
-ONLY_SIZES = "Only how much or how long can be changed. For anything else, reject it and say what in the note."
 DECIDED = "This was decided meanwhile. Reload the page to see how."
-
-
-def sizes_of(params: type[Params]) -> tuple[str, ...]:
-    """The parameters that say how much or how long. A number that is chosen from a list is a name, as of a revision."""
-    found = []
-    for name, field in params.model_fields.items():
-        extra = field.json_schema_extra if isinstance(field.json_schema_extra, Mapping) else {}
-        if int in (field.annotation, *get_args(field.annotation)) and (
-            extra.get("widget") == "stepper" or extra.get("proposed")
-        ):
-            found.append(name)
-    return tuple(found)
 
 
 def can_be_less(request: Request) -> bool:
     """Whether anything about it has a size. The way back has none of its own: it leads to where things were."""
-    return request.undo_of_id is None and request.row is not None and any(
-        request.params.get(name) is not None for name in sizes_of(action_named(request.action).params)
-    )  # fmt: skip
+    if request.undo_of_id is not None:
+        return False
+    try:
+        return any(value is not None for value in less.asked_of(request).values())
+    except NotFound:
+        return False
 
 
 def preview(*, actor: Person, request: Request, params: Mapping[str, Any]) -> Preview:
@@ -62,14 +50,9 @@ def preview(*, actor: Person, request: Request, params: Mapping[str, Any]) -> Pr
     place = voting.place_of(actor, request, timezone.now())
     if place.refused:
         raise recording.not_allowed(actor_of(actor), request, "propose", place.why)
-    action = action_named(request.action)
     if not can_be_less(request):
-        raise BadParams({"params": [ONLY_SIZES]})
-    if other := params.keys() - set(sizes_of(action.params)):
-        raise BadParams({storable(name)[:100]: [ONLY_SIZES] for name in sorted(other)[: planning.MOST_PROBLEMS]})
-    if endless := [name for name, value in params.items() if value is None and request.params.get(name) is not None]:
-        raise BadParams({name: ["Say a number. Leaving it out would be more than what was asked."] for name in endless})
-    return _less(request, action, planning.read_params(action, {**request.params, **params}))
+        raise BadParams({"params": [less.ONLY_SIZES]})
+    return _less(request, less.pairs_of(request, params))
 
 
 def propose(
@@ -112,8 +95,7 @@ def confirm(*, actor: Person, proposal: Proposal, digest: str, entrance: str) ->
         raise PlanChanged(
             "You looked at another plan than the one that is proposed. Reload, look at the change, decide."
         )
-    action = action_named(request.action)
-    seen = _planned(request, planning.read_params(action, proposal.params))
+    seen = _planned(request, proposal.params)
     if seen.plan.digest != proposal.digest:
         raise PlanChanged("What it would do has changed since it was proposed. Keep yours, or ask for it anew.")
     if seen.ruling.effect is Effect.DENY:
@@ -186,19 +168,11 @@ def _move(proposal: Proposal, to: ProposalState, actor: Person, summary: str) ->
                    details={"proposal": proposal.pk, "digest": proposal.digest})  # fmt: skip
 
 
-def _less(request: Request, action: AnyAction, proposed: Params) -> Preview:
+def _less(request: Request, pairs: tuple[less.Pair, ...]) -> Preview:
     """Raises `BadParams` unless it is less than what was asked."""
-    asked, goal = planning.read_params(action, request.params), targets.target_of(targets.row_of(request))
-    now = planning.defaults_for(action, goal, planning.world_for(goal, request.requester))
-    differing = [name for name in action.params.model_fields if getattr(asked, name) != getattr(proposed, name)]
-    if not differing:
-        raise BadParams({"params": ["That is what was asked. Approve it, or choose less."]})
-    if wrong := {name: [said] for name in differing if (said := _not_less(name, action, asked, proposed, now))}:
-        raise BadParams(wrong)
-    seen = _planned(request, proposed)
-    endless = [name for name in differing if getattr(asked, name) is None]
-    if endless and (seen.plan.lasts_seconds is None or admission.stored_plan(request).lasts_seconds is not None):
-        raise BadParams({name: [ONLY_SIZES] for name in endless})
+    less.refuse_more(pairs, request.requester)
+    seen = _planned(request, less.as_asked(request, pairs))
+    less.refuse_endless(pairs, admission.stored_plan(request), seen.plan)
     if seen.ruling.effect is Effect.DENY:
         raise BadParams({"params": [f"The policy says no to that. {seen.ruling.why}"]})
     if _places(seen) > sum(need["count"] for need in request.ruling["requirements"]):
@@ -206,28 +180,14 @@ def _less(request: Request, action: AnyAction, proposed: Params) -> Preview:
     return seen
 
 
-def _not_less(name: str, action: AnyAction, asked: Params, proposed: Params, now: Mapping[str, Any]) -> str:
-    """Why a parameter that differs is not less, or an empty text. What had no end and gets one is seen in its plan."""
-    before, after = getattr(asked, name), getattr(proposed, name)
-    if name not in sizes_of(action.params):
-        return ONLY_SIZES
-    extra, present = action.params.model_fields[name].json_schema_extra, now.get(name)
-    known = isinstance(present, int) and not (isinstance(extra, Mapping) and extra.get("proposed"))
-    if before is None:
-        return ""
-    low, high = sorted((before, present if known and isinstance(present, int) else 0))
-    return "" if low <= after <= high else f"Between {low} and {high}, which is what is true now and what was asked."
-
-
-def _planned(request: Request, params: Params) -> Preview:
+def _planned(request: Request, params: Mapping[str, Any]) -> Preview:
     """As the requester, who would be asking for it. A time that has passed meanwhile is now."""
     terms, now = admission.terms_of(request), timezone.now()
     if terms.not_before is not None and terms.not_before <= now:
         terms = replace(terms, not_before=None)
     return services.preview(
-        actor=request.requester, action=request.action, target=targets.row_of(request).pk, terms=terms,
-        params=params.model_dump(mode="json"),
-    )  # fmt: skip
+        actor=request.requester, action=request.action, target=targets.row_of(request).pk, params=params, terms=terms
+    )
 
 
 def _places(seen: Preview) -> int:

@@ -19,7 +19,7 @@ from connectors.vault import VaultServer
 from .plans import Change, Impact, Line, Option, Plan, Step, Target, TargetKind, plan_from
 
 __all__ = [
-    "Action", "CannotPlan", "Change", "Drifted", "Ending", "HandOver", "Impact", "LeftAlone", "Line", "NotYet", "Option",
+    "QUANTITY", "Action", "CannotPlan", "Change", "Drifted", "Ending", "HandOver", "Impact", "LeftAlone", "Line", "NotYet", "Option",
     "Outcome", "Params", "Plan", "Risk", "Run", "Step", "StepFailed", "Target", "TargetKind", "Verdict", "World",
     "nobody_holds", "plan_from",
 ]  # fmt: skip
@@ -38,6 +38,9 @@ class Params(BaseModel):
 
 
 P = TypeVar("P", bound=Params)
+
+QUANTITY = "quantity"
+"""The `format` in the schema of a parameter that is an amount as Kubernetes writes it: it can be more and less, like a number."""
 
 
 class CannotPlan(Exception):
@@ -213,6 +216,10 @@ class Action(ABC, Generic[P]):
     def options(self, target: Target, world: World) -> Mapping[str, Sequence[Option]]:
         """What there is to choose from now, for parameters of which the schema cannot know that. Raises `CannotPlan`."""
         return {}
+
+    def present(self, target: Target, params: P, world: World) -> Mapping[str, Any]:
+        """What is true now of what `params` are about, where it depends on them. Raises `CannotPlan`."""
+        return self.defaults(target, world)
 
     def inner(self, target: Target, chosen: Mapping[str, Any], world: World) -> Mapping[str, type[Params]]:
         """What belongs into the parameters that are mappings, when this is what was chosen for the others. Raises `CannotPlan`."""

@@ -21,6 +21,7 @@ from connectors.names import quantity
 from .. import inplace
 from ..inplace import NAMES, lines, same, text
 from ..protocol import (
+    QUANTITY,
     Action,
     CannotPlan,
     Change,
@@ -86,8 +87,12 @@ def _quantity(value: str) -> str:
     return value
 
 
-Cpu = Annotated[Annotated[str, AfterValidator(_cpu)] | None, Field(max_length=32)]
-Memory = Annotated[Annotated[str, AfterValidator(_memory)] | None, Field(max_length=32)]
+Cpu = Annotated[
+    Annotated[str, AfterValidator(_cpu)] | None, Field(max_length=32, json_schema_extra={"format": QUANTITY})
+]
+Memory = Annotated[
+    Annotated[str, AfterValidator(_memory)] | None, Field(max_length=32, json_schema_extra={"format": QUANTITY})
+]
 
 
 class ResizeContainersParams(Params):
@@ -120,6 +125,12 @@ class ResizeContainers(Action[ResizeContainersParams]):
             "container": [Option(each.name, each.name, text(sizes_of(each))) for each in seen.containers],
             "how": WAYS,
         }
+
+    def present(self, target: Target, params: ResizeContainersParams, world: World) -> Mapping[str, Any]:
+        """Of the container that is meant; pods that were resized in place have other sizes than the template."""
+        seen, there = read_target(world.cluster, target), params.how == "in-place"
+        pods = inplace.running(world, seen, params.container) if there else ()
+        return asdict(pods[0].asked if pods else _sizes_in(seen, params.container))
 
     def plan(self, target: Target, params: ResizeContainersParams, world: World) -> Plan:
         seen = read_target(world.cluster, target)

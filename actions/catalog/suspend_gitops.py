@@ -54,7 +54,7 @@ class SuspendParams(Params):
         le=MOST_MINUTES,
         title="For how many minutes",
         description="Then it resumes by itself, and what is not in Git is taken back.",
-        json_schema_extra={"widget": "stepper"},
+        json_schema_extra={"widget": "stepper", "proposed": True},
     )
 
 

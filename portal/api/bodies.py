@@ -98,7 +98,8 @@ class AlikeBody(Body):
 
 class ProposalBody(Body):
     params: dict[str, Any] = Field(
-        description="The numbers that differ, each between what is true now and what was asked"
+        description="The amounts that differ, each between what is true now and what was asked. In a chain they are called as in "
+        "what is wrong with them: parts.0.params.minutes"
     )
     note: str = Field("", max_length=MAX_REASON)
     digest: Digest | None = Field(

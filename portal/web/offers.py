@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from actions import offers
+from actions.amounts import Amount
 from actions.errors import Refused
 from actions.offers import Less, Offer
 from approvals.rulings import Effect
@@ -72,17 +73,19 @@ def shown(found: Offer) -> Shown:
 
 
 def _instead(less: Less, label: str) -> str:
-    label = "time" if less.name.endswith(MINUTES) else f"{label[:1].lower()}{label[1:]}"
+    label = (
+        "time" if less.name.endswith(MINUTES) else label if label[:2].isupper() else f"{label[:1].lower()}{label[1:]}"
+    )
     return f"{label} {_said(less, less.value)} instead of {_said(less, less.asked)}"
 
 
-def _said(less: Less, value: int) -> str:
-    return span(value * 60) if less.name.endswith(MINUTES) else str(value)
+def _said(less: Less, value: Amount) -> str:
+    return span(int(value) * 60) if less.name.endswith(MINUTES) else str(value)
 
 
 def _at(less: Sequence[Less]) -> str:
     """How far that is from the present, of several the furthest; or for how long."""
-    changes = [round((each.value - each.now) * 100 / each.now) for each in less if each.now]
+    changes = [each.percent for each in less if each.percent is not None]
     if changes:
         most = max(changes, key=abs)
         return f"At {'+' if most > 0 else '−'}{abs(most)} %"

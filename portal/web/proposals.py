@@ -5,9 +5,8 @@ what was looked at, and what is confirmed is what is shown, or nothing.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,9 +15,11 @@ from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from actions import claims, compare, planning, proposals, queries, targets
+from actions import claims, compare, less, proposals, queries, targets
 from actions.admission import Preview
+from actions.amounts import Amount
 from actions.errors import BadParams, CannotPlanNow, Difference, PlanChanged, Refused
+from actions.less import Piece
 from actions.models import Request
 from actions.registry import action_named
 from approvals.rulings import Effect
@@ -70,16 +71,16 @@ class Panel:
 def propose(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     found = request_or_404(person, request_id)
     if request.method != "POST":
-        names = proposals.sizes_of(action_named(found.action).params)
-        asked = {name: found.params.get(name) for name in names}
-        draft = Draft({name: "" if value is None else str(value) for name, value in asked.items()})
-        return _form(request, person, found, draft)
+        asked = less.asked_of(found)
+        return _form(
+            request, person, found, Draft({name: "" if value is None else str(value) for name, value in asked.items()})
+        )
     draft = _draft(request, found)
     try:
         if not draft.digest:
             raise NotLookedAt("This is what would happen instead. Press the button once more to propose it.")
         proposals.propose(
-            actor=person, request=found, params=_numbers(found, draft), note=draft.note, digest=draft.digest
+            actor=person, request=found, params=_amounts(found, draft), note=draft.note, digest=draft.digest
         )
     except Refused as problem:
         return _form(request, person, found, draft, problem)
@@ -110,34 +111,33 @@ def _form(
     request: HttpRequest, person: Person, found: Request, draft: Draft, problem: Refused | None = None
 ) -> HttpResponse:
     """The whole page. After a refusal the plan is part of it at once, as for whoever has no script."""
-    action, wrong = action_named(found.action), problem.fields if isinstance(problem, BadParams) else {}
+    wrong = problem.fields if isinstance(problem, BadParams) else {}
     panel = None
     if problem is not None:
         try:
             panel = _panel(person, found, draft)
         except BadParams as bad:
             panel = _wrong(bad)
-    shown = fields.fields_of(action.params, values={**found.params, **draft.shown}, now=_now(found), problems=wrong)
     context = {
         "section": "queue",
         "found": found,
         "title": title_for(found),
-        "fields": [field for field in shown if field.name in draft.shown],
+        "fields": [field for piece in less.pieces_of(found) for field in _fields(found, piece, draft, wrong)],
         "draft": draft,
         "panel": panel,
         "notice": None if isinstance(problem, BadParams | CannotPlanNow) else problem,
-        "outside": Goal(action, targets.row_of(found), (), None).outside,
+        "outside": Goal(action_named(found.action), targets.row_of(found), (), None).outside,
     }
     return render(request, "propose.html", context, status=problem.status if problem else 200)
 
 
 def _panel(person: Person, found: Request, draft: Draft) -> Panel:
     """Raises `BadParams`; every other way it can fail is shown in the panel itself."""
-    numbers = _numbers(found, draft)
-    if not numbers and draft.shown:
+    amounts = _amounts(found, draft)
+    if not amounts and draft.shown:
         return Panel(title="Nothing changes yet", problem="This is what was asked. Choose less.", state="queued")
     try:
-        seen = proposals.preview(actor=person, request=found, params=numbers)
+        seen = proposals.preview(actor=person, request=found, params=amounts)
     except BadParams:
         raise
     except Refused as refusal:
@@ -163,34 +163,44 @@ def _wrong(problem: BadParams) -> Panel:
 
 
 def _draft(request: HttpRequest, found: Request) -> Draft:
-    names, digest = proposals.sizes_of(action_named(found.action).params), request.POST.get("digest", "")
-    typed = {name: request.POST[name][:64] for name in names if name in request.POST}
+    digest = request.POST.get("digest", "")
+    typed = {name: request.POST[name][:64] for name in less.asked_of(found) if name in request.POST}
     return Draft(typed, request.POST.get("note", ""), digest if len(digest) == DIGEST_LENGTH else "")
 
 
-def _numbers(found: Request, draft: Draft) -> dict[str, int | None]:
+def _amounts(found: Request, draft: Draft) -> dict[str, Amount | None]:
     """What differs from what was asked. Raises `BadParams`."""
-    wrong: dict[str, Sequence[str]] = {}
-    said: dict[str, int | None] = {}
+    whole = {
+        f"{piece.under}{name}" for piece in less.pieces_of(found) for name in piece.kinds if piece.kinds[name].whole
+    }
+    asked, wrong = less.asked_of(found), dict[str, Sequence[str]]()
+    said: dict[str, Amount | None] = {}
     for name, text in draft.shown.items():
-        if text.strip() and not WHOLE.fullmatch(text):
+        if name in whole and text.strip() and not WHOLE.fullmatch(text):
             wrong[name] = ["Write a whole number in digits, such as 4"]
             continue
-        value = int(text) if text.strip() else None
-        if value != found.params.get(name):
+        value = (int(text) if name in whole else text.strip()) if text.strip() else None
+        if value != asked[name]:
             said[name] = value
     if wrong:
         raise BadParams(wrong)
     return said
 
 
-def _now(found: Request) -> Mapping[str, Any]:
-    """What is true now, beside the fields; nothing where that is not known, which the plan then says."""
+def _fields(found: Request, piece: Piece, draft: Draft, wrong: Mapping[str, Sequence[str]]) -> Iterator[fields.Field]:
+    """Those of what was asked, or of one part of a chain, with what is true now, which the plan says where it is not known."""
+    mine = {name: f"{piece.under}{name}" for name in piece.kinds}
+    typed = {name: draft.shown[path] for name, path in mine.items() if path in draft.shown}
+    problems = {name: wrong[path] for name, path in mine.items() if path in wrong}
     try:
-        goal = targets.target_of(targets.row_of(found))
-        return planning.defaults_for(action_named(found.action), goal, planning.world_for(goal, found.requester))
+        now = piece.now(found.requester)
     except Refused:
-        return {}
+        now = {}
+    every = fields.fields_of(piece.action.params, values={**piece.params, **typed}, now=now, problems=problems)
+    for field in (each for each in every if each.name in typed):
+        label = f"{piece.title}: {field.label}" if piece.title else field.label
+        hint = field.hint if piece.kinds[field.name].whole else f"{field.now} now" if field.now else "Not set now"
+        yield replace(field, name=mine[field.name], label=label, hint=hint)
 
 
 @signed_in

@@ -22,13 +22,17 @@ from tests.characters import People, Shop, approves, asks, fresh
 from tests.cluster import Namespace, made_namespace, workload
 
 R, P = RequestState, ProposalState
+SIZES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}}
 
 
 @pytest.fixture(scope="module")
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
-        made.apply(workload("checkout"))
-        made.roll_out("deployment", "checkout")
+        sized = workload("sized", replicas=1)
+        sized["spec"]["template"]["spec"]["containers"][0]["resources"] = SIZES
+        made.apply(workload("checkout"), sized)
+        for name in ("checkout", "sized"):
+            made.roll_out("deployment", name)
         yield made
 
 
@@ -115,6 +119,69 @@ def test_less_lies_between_what_is_true_and_what_was_asked(
             proposes(people.jonas, request, **params)
     assert not Proposal.objects.exists()
     assert proposes(people.jonas, request, **less).params == {**request.params, **less}
+
+
+@pytest.mark.parametrize(
+    ("less", "why"),
+    [
+        ({"memory_limit": "513Mi"}, "Between 128Mi and 512Mi"),
+        ({"memory_limit": "64Mi"}, "Between 128Mi and 512Mi"),
+        ({"memory_limit": "none"}, "Say how much, such as 512Mi"),
+        ({"memory_limit": None}, "Leaving it out would be more"),
+        ({"memory_limit": "256"}, "less than 1 Mi"),
+        ({"memory_limit": 256}, "valid string"),
+        ({"memory_limit": "0.5Gi"}, "That is what was asked"),
+        ({"cpu_limit": "3"}, "At most 2,"),
+        ({"cpu_request": "50m"}, "Only how much"),
+        ({"container": "proxy"}, "Only how much"),
+    ],
+)
+def test_what_is_not_less_of_a_size_is_refused_in_a_sentence(
+    people: People, shop: Shop, less: dict[str, Any], why: str
+) -> None:
+    request = asks(
+        people.mira, "resize-containers", shop.knows("sized"), container="app", memory_limit="512Mi", cpu_limit="2"
+    )
+    with pytest.raises(BadParams, match=why):
+        proposes(people.jonas, request, **less)
+    assert not Proposal.objects.exists()
+
+
+def test_a_size_is_agreed_to_as_it_is_written(people: People, shop: Shop) -> None:
+    request = asks(people.mira, "resize-containers", shop.knows("sized"), container="app", memory_limit="512Mi")
+    proposal = proposes(people.jonas, request, memory_limit="0.25Gi")
+    made = confirms(people.mira, proposal)
+    assert (made.params["memory_limit"], fresh(made).state) == ("0.25Gi", R.APPROVED)
+
+
+def test_a_part_of_a_chain_is_agreed_to_with_less(people: People, checkout: Workload, shop: Shop) -> None:
+    sized = shop.knows("sized")
+    parts = [
+        {"action": "resize-workload", "target": checkout.pk, "params": {"replicas": 8}},
+        {"action": "resize-containers", "target": sized.pk, "params": {"container": "app", "memory_limit": "512Mi"}},
+    ]
+    request = asks(people.mira, "chain", checkout, parts=parts)
+    for params, where, why in (
+        ({"parts.0.params.replicas": 9}, "parts.0.params.replicas", "Between 2 and 8"),
+        ({"parts.1.params.memory_limit": "1Gi"}, "parts.1.params.memory_limit", "Between 128Mi and 512Mi"),
+        ({"parts.0.params.replicas": "5"}, "parts.0.params.replicas", "integer"),
+        ({"parts.0.params.for_minutes": 0}, "parts.0.params.for_minutes", "greater than"),
+        ({"parts.1.params.container": "proxy"}, "parts.1.params.container", "Only how much"),
+        ({"parts.2.params.replicas": 3}, "parts.2.params.replicas", "Only how much"),
+        ({"parts": parts[:1]}, "parts", "Only how much"),
+        ({"parts.0.params.replicas": 8}, "params", "That is what was asked"),
+    ):
+        with pytest.raises(BadParams, match=why) as refused:
+            proposes(people.jonas, request, **params)
+        assert list(refused.value.fields) == [where]
+    made = confirms(people.mira, proposes(people.jonas, request, **{"parts.1.params.memory_limit": "256Mi"}))
+    assert [part["params"] for part in made.params["parts"]] == [
+        {"replicas": 8, "allow_zero": False}, {"container": "app", "how": "template", "memory_limit": "256Mi"},
+    ]  # fmt: skip
+    assert (fresh(made).state, fresh(request).state) == (R.APPROVED, R.WITHDRAWN)
+    for_a_while = asks(people.mira, "chain", checkout, parts=parts)
+    proposal = proposes(people.jonas, for_a_while, **{"parts.0.params.for_minutes": 30})
+    assert proposal.params["parts"][0]["params"]["for_minutes"] == 30
 
 
 def test_nothing_of_a_restart_can_be_less(people: People, checkout: Workload) -> None:

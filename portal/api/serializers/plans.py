@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from actions.admission import Preview
+from actions.amounts import Amount
 from actions.registry import AnyAction
 from approvals.rulings import Effect, RuleAnswer, Ruling
 
@@ -182,13 +183,21 @@ class PreviewSerializer(Output):
         return seen.plan.content()
 
 
+@extend_schema_field({"oneOf": [{"type": "integer"}, {"type": "string"}]})
+class AmountField(serializers.Field[Amount, Amount, Amount, Any]):
+    """A whole number, or a quantity as Kubernetes writes it."""
+
+    def to_representation(self, value: Amount) -> Amount:
+        return value
+
+
 class SmallerSerializer(Output):
     """One parameter with less. `now` is what is true at this moment, null when that is not known."""
 
     name = serializers.CharField()
-    value = serializers.IntegerField()
-    asked = serializers.IntegerField()
-    now = serializers.IntegerField(allow_null=True)
+    value = AmountField()
+    asked = AmountField()
+    now = AmountField(allow_null=True)
 
 
 class LessOfferSerializer(Output):

@@ -18,7 +18,6 @@ from pytest_django.fixtures import Settings
 from actions import admission, offers, services
 from actions.errors import OneAtATime
 from actions.models import Request
-from actions.registry import action_named
 from approvals.models import Absence
 from inventory.models import Person, Shift, Workload
 from portal.web.verdict import first_typable
@@ -27,14 +26,23 @@ from tests.characters import People, Shop
 from tests.cluster import Namespace, made_namespace, workload
 from tests.portal.web.conftest import SignedIn
 
-RESIZE, RESTART = "resize-workload", "restart-workload"
+RESIZE, RESTART, CONTAINERS = "resize-workload", "restart-workload", "resize-containers"
+SIZES = {
+    "app": {"requests": {"cpu": "500m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+    "proxy": {"requests": {"cpu": "100m", "memory": "64Mi"}},
+}
 
 
 @pytest.fixture(scope="module")
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
-        made.apply(workload("checkout", replicas=10))
-        made.roll_out("deployment", "checkout")
+        sized = workload("sized", replicas=1)
+        sized["spec"]["template"]["spec"]["containers"] = [
+            {"name": name, "image": "registry.example/shop/sized:1", "resources": SIZES[name]} for name in SIZES
+        ]
+        made.apply(workload("checkout", replicas=10), sized)
+        for name in ("checkout", "sized"):
+            made.roll_out("deployment", name)
         yield made
         assert made.effects() == []
 
@@ -163,6 +171,60 @@ def test_what_needs_all_of_it_to_be_less_is_offered_together(
     )
 
 
+LARGER = """
+- {id: double, when: "plan.memory_percent > 100.0 || plan.cpu_percent > 100.0", deny: true, because: "More than twice."}
+- {id: half, when: "plan.memory_percent < -50.0 || plan.cpu_percent < -50.0", deny: true, because: "Less than half."}
+- {id: free, when: "actor.is_owner", allow: true, because: "Yours."}
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said", "filled"),
+    [
+        (
+            {"container": "app", "memory_request": "2Gi", "memory_limit": "4Gi"},
+            "At +100 % it runs now: memory request 1Gi instead of 2Gi.",
+            {"memory_request": "1Gi"},
+        ),
+        (
+            {"container": "app", "cpu_request": "2"},
+            "At +100 % it runs now: CPU request 1 instead of 2.",
+            {"cpu_request": "1"},
+        ),
+        (
+            {"container": "proxy", "cpu_request": "30m"},
+            "At −50 % it runs now: CPU request 50m instead of 30m.",
+            {"cpu_request": "50m"},
+        ),
+        (
+            {"container": "app", "cpu_request": "4", "memory_request": "1536Mi", "memory_limit": "1536Mi"},
+            "At +100 % it runs now: CPU request 1 instead of 4, memory request 768Mi instead of 1536Mi and memory limit 1152Mi "
+            "instead of 1536Mi.",
+            {"cpu_request": "1", "memory_request": "768Mi", "memory_limit": "1152Mi"},
+        ),
+    ],
+)
+def test_less_of_a_size_is_offered_as_people_write_it(
+    shop: Shop,
+    mira: Client,
+    settings: Settings,
+    tmp_path: Path,
+    asked: dict[str, str],
+    said: str,
+    filled: dict[str, str],
+) -> None:
+    policy_of(settings, tmp_path, LARGER)
+    sized = shop.knows("sized")
+    page = post(mira, "action-offer", CONTAINERS, sized, how="template", **asked)
+    assert said in page
+    button = re.search(r'data-fill="([^>]*)">', page)
+    assert button
+    assert json.loads(button[1]) == filled
+    assert "it runs now" not in post(
+        mira, "action-offer", CONTAINERS, sized, how="template", container="app", cpu_limit="9"
+    )
+
+
 def test_nothing_is_offered_where_less_needs_as_much(checkout: Workload, mira: Client) -> None:
     address = f"{reverse('action-offer', args=['checkout', RESIZE])}?workload={checkout.pk}"
     assert mira.post(address, {"replicas": "8"}).status_code == 204
@@ -185,14 +247,6 @@ def test_less_is_looked_for_once_at_a_time(people: People, checkout: Workload, m
             elsewhere.execute("SELECT pg_advisory_unlock(%s, %s)", [offers.LOCK, people.mira.identity])
     look(people.mira)
     look(people.mira)
-
-
-@pytest.mark.parametrize(
-    ("action", "has"),
-    [("resize-workload", True), ("get-namespace-access", True), ("rollback-workload", False), ("patch-image", False)],
-)
-def test_a_revision_is_no_size(action: str, has: bool) -> None:
-    assert offers.has_sizes(action_named(action).params) == has
 
 
 @pytest.mark.parametrize("asked", [1000, 40, 4, 11])

@@ -20,8 +20,11 @@ from tests.portal.web.conftest import SignedIn
 @pytest.fixture(scope="module")
 def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
     with made_namespace(endpoints) as made:
-        made.apply(workload("checkout"))
-        made.roll_out("deployment", "checkout")
+        sized = workload("sized", replicas=1)
+        sized["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "128Mi"}}
+        made.apply(workload("checkout"), sized)
+        for name in ("checkout", "sized"):
+            made.roll_out("deployment", name)
         yield made
         assert made.effects() == []
 
@@ -111,6 +114,34 @@ def test_what_is_not_less_is_refused_beside_its_field_and_stays_typed(
     assert answer.status_code == 422
     assert says in answer.content.decode() and "Mine." in answer.content.decode()
     assert not Proposal.objects.exists()
+
+
+def test_a_part_of_a_chain_is_made_smaller_in_the_words_of_its_own_form(
+    people: People, checkout: Workload, shop: Shop, signed_in: SignedIn
+) -> None:
+    parts = [
+        {"action": "resize-workload", "target": checkout.pk, "params": {"replicas": 8}},
+        {
+            "action": "resize-containers",
+            "target": shop.knows("sized").pk,
+            "params": {"container": "app", "memory_limit": "512Mi"},
+        },
+    ]
+    request = asks(people.mira, "chain", checkout, parts=parts)
+    jonas, form = signed_in(people.jonas), address("request-propose", request)
+    assert form in text(jonas, reverse("request", args=[request.pk]))
+    page = text(jonas, form)
+    assert "1. Resize: Replicas" in page and 'name="parts.0.params.replicas"' in page
+    assert "2. Resize containers: Memory limit" in page and 'value="512Mi"' in page and "128Mi now" in page
+    assert "memory_request" not in page  # nobody asked for one
+    sent = {"parts.0.params.replicas": "8", "parts.1.params.memory_limit": "1Gi"}
+    refused = jonas.post(address("request-propose-plan", request), sent).content.decode()
+    assert 'hx-target="#problem-parts-1-params-memory_limit"' in refused and "Between 128Mi and 512Mi" in refused
+    sent["parts.1.params.memory_limit"] = "256Mi"
+    fragment = jonas.post(address("request-propose-plan", request), sent).content.decode()
+    assert "<del>128Mi to 512Mi</del>" in fragment and "<ins>128Mi to 256Mi</ins>" in fragment
+    assert jonas.post(form, {**sent, "digest": digest_in(fragment)}).status_code == 302
+    assert Proposal.objects.get().params["parts"][1]["params"]["memory_limit"] == "256Mi"
 
 
 def test_nobody_else_is_offered_it_and_nobody_else_does_it(people: People, eight: Request, signed_in: SignedIn) -> None:
