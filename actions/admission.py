@@ -36,7 +36,10 @@ STATES = {
 
 @dataclass(frozen=True)
 class Preview:
-    """What would be asked for: the plan, the policy's answer to it, and how long planning took."""
+    """What would be asked for: the plan, the policy's answer to it, and how long planning took.
+
+    `plain` is the answer if nothing were set aside, where something is to be.
+    """
 
     action: AnyAction
     row: targets.Row
@@ -46,6 +49,7 @@ class Preview:
     planned_in_ms: int
     facts: tuple[Facts, ...] = ()
     terms: Terms = field(default_factory=Terms)
+    plain: Ruling | None = None
 
 
 def admit(

@@ -71,7 +71,8 @@ def preview(
     took = int((time.monotonic() - started) * 1000)
     policy = current_policy()
     facts = facts_of(chosen, row, actor, now, plan, policy, undo_of, terms=how)
-    return Preview(chosen, row, values, plan, decide(facts, plan, policy, how), took, facts, how)
+    plain = decide(facts, plan, policy, AS_USUAL) if how.override or how.break_glass else None
+    return Preview(chosen, row, values, plan, decide(facts, plan, policy, how), took, facts, how, plain)
 
 
 def submit(

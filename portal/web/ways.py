@@ -9,10 +9,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from actions import policies, ruling
 from actions.admission import Preview
 from actions.errors import PlanChanged
-from actions.terms import Terms
 from approvals.rulings import BreakGlass, Requirement, Ruling
 
 from .drafts import BREAK_GLASS, OVERRIDE, Draft, How
@@ -45,10 +43,7 @@ class Glass:
 
 def ways_of(seen: Preview, how: How) -> tuple[Way, ...]:
     """What there is to choose; empty when the policy offers nothing but to ask, and nothing else was chosen."""
-    plain = ruling.decide(
-        seen.facts, seen.plan, policies.current_policy(), Terms(seen.terms.ticket, seen.terms.not_before)
-    )
-    ways = []
+    plain, ways = seen.plain or seen.ruling, []
     if plain.override or how.way == OVERRIDE:
         ways.append(Way(OVERRIDE, "Ask to set the denial aside", _price(plain), how.way == OVERRIDE))
     if plain.break_glass or how.way == BREAK_GLASS:
