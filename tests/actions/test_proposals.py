@@ -180,7 +180,8 @@ def test_a_part_of_a_chain_is_agreed_to_with_less(people: People, checkout: Work
     ]  # fmt: skip
     assert (fresh(made).state, fresh(request).state) == (R.APPROVED, R.WITHDRAWN)
     for_a_while = asks(people.mira, "chain", checkout, parts=parts)
-    proposal = proposes(people.jonas, for_a_while, **{"parts.0.params.for_minutes": 30})
+    half_an_hour: dict[str, Any] = {"parts.0.params.for_minutes": 30}
+    proposal = proposes(people.jonas, for_a_while, **half_an_hour)
     assert proposal.params["parts"][0]["params"]["for_minutes"] == 30
 
 
