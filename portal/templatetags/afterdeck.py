@@ -10,6 +10,7 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -99,7 +100,7 @@ def when(at: datetime | None) -> SafeString | str:
     if at is None:
         return "never"
     age = timezone.now() - at
-    full = f"{timezone.localtime(at):%a %d %b %Y, %H:%M:%S %Z}"
+    full = words.full(at)
     if age < TICKS:
         return format_html(
             '<relative-time datetime="{}" lang="en-GB" format="relative" format-style="short" title="{}">{}</relative-time>',
@@ -161,6 +162,12 @@ def runs_at(request: Request) -> datetime | None:
 
 
 @register.filter
+def full(at: datetime) -> str:
+    """Tue 24 Nov 2026, 14:26:05 CET."""
+    return words.full(at)
+
+
+@register.filter
 def exact(at: datetime) -> str:
     """14:21:40.090, with its day unless that is today."""
     return words.exact(at)
@@ -188,6 +195,16 @@ def digest(value: str) -> SafeString:
     """Eight characters in two groups; the whole one in the title, and on a click in the clipboard."""
     short = words.short_digest(value)
     return format_html('<code class="ad-digest" title="{}" data-copy="{}">{}</code>', value, value, short)
+
+
+@register.simple_tag(takes_context=True)
+def rule(context: Context, name: str, apart: object = None) -> SafeString:
+    """The name of a rule, and where to read it while it is in the policy. `apart`: beside the page, which holds what somebody typed."""
+    shell = context.get("shell")
+    if shell is None or name not in shell.rules:
+        return format_html("<code>{}</code>", name)
+    beside = mark_safe(' target="_blank" title="Opens beside this page"') if apart else ""
+    return format_html('<code><a href="{}#rule-{}"{}>{}</a></code>', reverse("policy"), name, beside, name)
 
 
 @register.simple_tag(takes_context=True)

@@ -27,6 +27,7 @@ from inventory.models import Person
 
 from . import looking
 from .door import signed_in
+from .words import dated
 
 MOST_VERSIONS = 50
 
@@ -195,7 +196,7 @@ def _hours(schedule: Schedule) -> str:
         parts.append(f"{days} {schedule.start:%H:%M} to {schedule.end:%H:%M}")
     for begins, ends in schedule.spans:
         begun, ended = begins.astimezone(schedule.zone), ends.astimezone(schedule.zone)
-        parts.append(f"{begun:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M}")
+        parts.append(f"{dated(begun)} to {dated(ended)}")
     return "; ".join(parts)
 
 

@@ -7,7 +7,9 @@ from functools import cached_property
 
 from django.http import HttpRequest
 
+from actions import policies
 from actions.queue import COUNTED, Queue
+from approvals.reading import BadPolicy
 from inventory.models import Cluster, Person
 from inventory.queries import SystemState
 from portal.notices import queries as notices
@@ -32,6 +34,14 @@ class Shell:
     def many_to_decide(self) -> bool:
         """Whether it is at least so many, and nobody counted further."""
         return self.to_decide >= COUNTED
+
+    @cached_property
+    def rules(self) -> frozenset[str]:
+        """By name, those of the policy that decides; none when it cannot be read."""
+        try:
+            return frozenset(rule.id for rule in policies.current_policy().rules)
+        except BadPolicy:
+            return frozenset()
 
     @cached_property
     def unread(self) -> int:

@@ -50,7 +50,18 @@ def moment(at: datetime, now: datetime | None = None) -> str:
         return f"{there:%H:%M}"
     if abs(there.date() - here.date()) < timedelta(days=6):
         return f"{there:%a %H:%M}"
+    return dated(there)
+
+
+def dated(there: datetime) -> str:
+    """12 Nov 2026, 14:26, by the clock that it was read from."""
     return f"{there.day} {there:%b %Y, %H:%M}"
+
+
+def full(at: datetime) -> str:
+    """All there is to a moment, for its title and the record: Thu 12 Nov 2026, 14:26:05 CET."""
+    there = timezone.localtime(at)
+    return f"{there:%a} {there.day} {there:%b %Y, %H:%M:%S %Z}"
 
 
 def people(names: Sequence[str], joint: str = "and") -> str:

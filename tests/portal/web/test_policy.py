@@ -45,7 +45,7 @@ def test_everybody_reads_the_policy_with_its_rules_schedules_tests_and_versions(
         for rule in loader.load().rules:
             assert f'id="rule-{rule.id}"' in text
             assert rule.where in text
-        assert "2099-12-20 00:00 to 2100-01-02 00:00, Europe/Berlin" in text
+        assert "20 Dec 2099, 00:00 to 2 Jan 2100, 00:00, Europe/Berlin" in text
         assert "Does not hold now, until" in text
         assert "69 tests." in text
         assert f"/policy/versions/{version.digest}" in text

@@ -44,6 +44,9 @@ def test_the_requester_sees_why_they_cannot_approve_and_who_can(
     assert "Withdraw" in seen
     assert 'value="approve"' not in seen
     assert "Peak at &lt;noon&gt;" in seen
+    asks_for = waiting.ruling["requirements"][0]["rule"]
+    assert f'<code><a href="/policy#rule-{asks_for}">{asks_for}</a></code>' in seen
+    assert "<code>four-eyes</code>" in seen  # which no policy holds, so there is nothing to read
 
 
 def test_an_approver_sees_the_diff_and_signs_exactly_it(waiting: Request, people: People, signed_in: SignedIn) -> None:
