@@ -84,6 +84,7 @@ VERBS: dict[str, str] = {
     "absence.ended": "Somebody is back before the time",
     "team.created": "A team was made, with nobody in it yet",
     "team.renamed": "A team is called something else",
+    "notices.chosen": "Somebody chose what reaches them by which way, and how often",
     "slack.linked": "Somebody said that a member of a Slack workspace is them",
     "slack.unlinked": "Somebody took that back",
     "webhook.set": "Somebody has their notices posted to a host",

@@ -182,6 +182,7 @@ SPECTACULAR_SETTINGS = {
         "OfferState": "portal.api.serializers.plans.OFFER_STATES",
         "Effect": "approvals.rulings.Effect",
         "Scope": "portal.models.Scope",
+        "NoticeKind": "portal.notices.models.Kind",
     },
 }
 

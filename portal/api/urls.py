@@ -92,6 +92,7 @@ urlpatterns = [
     path("absences/<int:pk>", duty.AbsenceDetail.as_view()),
     path("notices", notices.Notices.as_view()),
     path("notices/read", notices.NoticesRead.as_view()),
+    path("notices/preferences", notices.Preferences.as_view()),
     path("insights/gates", insights.Gates.as_view()),
     path("policy", policy.Policy.as_view()),
     path("policy/versions/<name:digest>/votes", policy.PolicyVotes.as_view()),

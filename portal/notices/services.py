@@ -20,7 +20,7 @@ from connectors.errors import ConnectorError, Missing
 from connectors.slack import Workspace
 from inventory.models import Person
 
-from .channels import address, pinned_hosts, slack_config
+from .channels import address, pinned_hosts, preference_of, slack_config
 from .hooks import secret_of
 from .models import Channel, Delivery, Kind, Notice, Preference, SlackLink, Webhook
 
@@ -45,15 +45,21 @@ def mark_all_read(*, actor: Person, up_to: int) -> int:
 
 
 def choose(*, actor: Person, wanted: Mapping[Channel, Iterable[str]], every_minutes: int) -> Preference:
-    """Raises `BadParams`."""
+    """The same again changes nothing. Raises `BadParams`."""
     if not 0 <= every_minutes <= LONGEST_BETWEEN:
         raise BadParams({"every_minutes": [f"Choose 0 to {LONGEST_BETWEEN} minutes."]})
-    kinds = {
+    chosen: dict[str, Any] = {
         channel.value: [kind.value for kind in Kind if kind.value in set(wanted.get(channel, ()))]
         for channel in Channel
     }
-    made, _ = Preference.objects.update_or_create(person=actor, defaults={**kinds, "every_minutes": every_minutes})
-    return made
+    chosen["every_minutes"] = every_minutes
+    with transaction.atomic():
+        kept = preference_of(Person.objects.select_for_update(no_key=True).get(pk=actor.pk))
+        if any(getattr(kept, name) != value for name, value in chosen.items()):
+            kept, _ = Preference.objects.update_or_create(person=actor, defaults=chosen)
+            said = f"at most one message in {every_minutes} min" if every_minutes else "each at once"
+            writer.record(Event("notices.chosen", actor_of(actor), said, details=chosen))
+    return kept
 
 
 def try_again(*, actor: Person, delivery_id: int) -> None:

@@ -54,7 +54,8 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
     }
     minutes = request.POST.get("every_minutes", "")
     try:
-        services.choose(actor=person, wanted=wanted, every_minutes=int(minutes) if _is_offered(minutes) else -1)
+        offered = {str(each): each for each, _ in _offered(kept.every_minutes)}
+        services.choose(actor=person, wanted=wanted, every_minutes=offered.get(minutes, -1))
     except BadParams as wrong:
         return _page(request, person, problems=wrong.fields, status=wrong.status)
     messages.success(request, "Saved.")
@@ -146,7 +147,7 @@ def _page(
         "ways": ways,
         "any": any(way.goes_to for way in ways),
         "lines": [_line(kind, preference, ways) for kind in Kind],
-        "minutes": MINUTES,
+        "minutes": _offered(preference.every_minutes),
         "every": preference.every_minutes,
         "email": person.email,
         "hosts": [pinned.host for pinned in channels.pinned_hosts()],
@@ -167,8 +168,9 @@ def _line(kind: Kind, preference: object, ways: list[Way]) -> Line:
     return Line(kind, tuple((channel, kind.value in getattr(preference, channel)) for channel in open_ways))
 
 
-def _is_offered(minutes: str) -> bool:
-    return minutes in {str(each) for each, _ in MINUTES}
+def _offered(kept: int) -> list[tuple[int, str]]:
+    """With what they have now: a program may have chosen any number."""
+    return sorted({kept: f"at most one in {kept} min", **dict(MINUTES)}.items())
 
 
 urlpatterns = [

@@ -64,6 +64,8 @@ ROUTES = {
     ("DELETE", "/api/absences/1"): Scope.APPROVE,
     ("GET", "/api/notices"): Scope.READ,
     ("POST", "/api/notices/read"): Scope.REQUEST,
+    ("GET", "/api/notices/preferences"): Scope.READ,
+    ("PUT", "/api/notices/preferences"): Scope.REQUEST,
     ("GET", "/api/insights/gates"): Scope.READ,
     ("GET", "/api/approvals"): Scope.READ,
     ("POST", "/api/approvals/alike/abc"): Scope.APPROVE,

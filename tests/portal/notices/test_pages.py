@@ -1,10 +1,14 @@
 """The inbox and what reaches whom where: everything that changes something is a POST, and nobody reaches into another's."""
 
+from typing import Any
+
 from django.test import Client
+from rest_framework.test import APIClient
 
 from actions.models import Request
 from audit.events import VERBS
 from audit.models import EventRow
+from inventory.models import Person
 from portal.api.tokens import issue
 from portal.notices import channels, services
 from portal.notices.models import Channel, Delivery, Kind, Notice, Preference, Webhook
@@ -74,6 +78,42 @@ def test_choices_are_kept_and_kinds_that_do_not_exist_are_not(
     assert len(kept.webhook) == len(Kind)  # a way that leads nowhere was not on the page
     for minutes in ("-1", "x", "", "7", "9" * 5000):
         assert mira.post("/notices/settings", {"every_minutes": minutes}).status_code == 422
+
+
+def test_a_program_chooses_for_its_person_what_the_page_then_shows(
+    outside: Outside, followed: People, signed_in: SignedIn
+) -> None:
+    _, token = issue(actor=followed.mira, name="a script", scopes=["read", "request"], days=1)
+    program, address = APIClient(), "/api/notices/preferences"
+    program.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    chosen = program.get(address).json()
+    assert (chosen["every_minutes"], len(chosen["email"]), len(chosen["slack"])) == (5, len(Kind) - 1, len(Kind))
+
+    wanted = {**chosen, "email": ["trouble"], "every_minutes": 30}
+    for _ in range(2):
+        answer = program.put(address, wanted, format="json")
+        assert (answer.status_code, answer.json()) == (200, wanted)
+    assert program.get(address).json() == wanted
+    assert EventRow.objects.filter(verb="notices.chosen").count() == 1
+    assert channels.preference_of(Person.objects.get(pk=followed.jonas.pk)).every_minutes == 5
+    mira = signed_in(Person.objects.get(pk=followed.mira.pk))
+    assert 'value="30" checked> At most one in 30 min' in seen(mira, "/notices/settings")
+    assert mira.post("/notices/settings", {"email": ["decide"], "every_minutes": "30"}).status_code == 302
+    assert program.get(address).json() == {**wanted, "email": ["decide"]}
+
+    wrongs: list[dict[str, Any]] = [
+        {"email": ["nonsense"]},
+        {"every_minutes": 1441},
+        {"every_minutes": True},
+        {"sms": []},
+        {"slack": None},
+    ]
+    for wrong in wrongs:
+        answer = program.put(address, {**wanted, **wrong}, format="json")
+        assert answer.status_code == 422
+        assert next(iter(wrong)) in str(answer.json()["errors"])
+    wanted.pop("webhook")
+    assert program.put(address, wanted, format="json").status_code == 422
 
 
 def test_a_webhook_is_checked_shown_once_and_on_record(outside: Outside, followed: People, signed_in: SignedIn) -> None:
