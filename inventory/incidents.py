@@ -6,7 +6,7 @@ An open one can be what lets somebody act without asking first, so only who has 
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
@@ -23,6 +23,7 @@ from .queries import services_visible_to
 REPORTS = "inventory.change_incident"
 REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MOST_SERVICES = 100
+LONGEST_AGO = timedelta(days=366)
 LONGEST_TITLE, LONGEST_URL = 300, 500
 CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 
@@ -134,6 +135,8 @@ def _check(told: Report, title: str, now: datetime) -> None:
         raise Unfit("url", f"At most {LONGEST_URL} characters.")
     if told.opened_at is not None and told.opened_at > now:
         raise Unfit("opened_at", "It cannot have begun in the future.")
+    if told.opened_at is not None and told.opened_at < now - LONGEST_AGO:
+        raise Unfit("opened_at", f"At most {LONGEST_AGO.days} days ago.")
     if not 1 <= len(set(told.services)) <= MOST_SERVICES:
         raise Unfit("services", f"Name those that it is about, from 1 to {MOST_SERVICES}.")
 

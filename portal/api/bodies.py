@@ -27,6 +27,7 @@ from actions.errors import BadParams
 from actions.registry import AnyAction, all_actions
 from actions.services import MAX_REASON
 from actions.terms import MAX_TICKET, Terms
+from portal.web.moments import YEARS
 
 from .parsers import MAX_INTEGER
 
@@ -36,10 +37,12 @@ RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d
 
 
 def _written(value: object) -> object:
-    """A number would be taken for seconds since 1970."""
-    if isinstance(value, str) and RFC_3339.fullmatch(value):
+    """A number would be taken for seconds since 1970, and the first and last years there are cannot be told in every time zone."""
+    if isinstance(value, str) and RFC_3339.fullmatch(value) and int(value[:4]) in YEARS:
         return value
-    raise ValueError("A moment as in RFC 3339, with a time zone: 2026-12-24T18:00:00+01:00.")
+    raise ValueError(
+        "A moment as in RFC 3339, of the years 2000 to 2100 and with a time zone: 2026-12-24T18:00:00+01:00."
+    )
 
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written), Field(strict=False)]

@@ -1,20 +1,8 @@
 """What tools send that know who is on call, what is broken, and who is away."""
 
-from typing import Annotated, Any
+from pydantic import Field
 
-from pydantic import AwareDatetime, BeforeValidator, Field
-
-from .bodies import Body
-
-
-def _text(value: Any) -> Any:
-    """A moment comes as text with its offset: a bare number would be read as seconds since 1970."""
-    if not isinstance(value, str):
-        raise ValueError("a time with its offset, like 2026-12-24T18:00:00+01:00")
-    return value
-
-
-Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_text)]
+from .bodies import Body, Moment
 
 
 class ShiftBody(Body):

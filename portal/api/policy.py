@@ -6,8 +6,7 @@ from pydantic import Field
 
 from approvals.reading import MAX_CHARACTERS
 
-from .bodies import Body, Id
-from .duty import Moment
+from .bodies import Body, Id, Moment
 
 MOST_FILES = 20
 

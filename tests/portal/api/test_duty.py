@@ -110,12 +110,30 @@ def test_a_shift_that_cannot_be_is_refused_with_its_field(
 
 
 @pytest.mark.parametrize(
-    "moment", [1764000000, "2026-12-24T18:00:00", "tomorrow", "9999-99-99T00:00:00Z", "\u0000", None]
+    "moment",
+    [
+        1764000000,
+        "1764000000",
+        "2026-12-24T18:00:00",
+        "2026-12-24",
+        "tomorrow",
+        "9999-99-99T00:00:00Z",
+        "\u0000",
+        None,
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-12:00",
+        "1999-12-31T23:59:59Z",
+        "2101-01-01T00:00:00Z",
+    ],
 )
-def test_a_moment_is_text_with_its_offset(people: People, script: Caller, moment: Any) -> None:
+def test_a_moment_is_text_with_its_offset_of_some_year_that_there_will_be(
+    people: People, script: Caller, moment: Any
+) -> None:
     body = {"shifts": [{"person": "ines", "starts_at": moment, "ends_at": "2099-01-01T00:00:00Z"}]}
     answer = script(people.kofi, "duty").put("/api/teams/payments/shifts", body, format="json")
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == 400 if moment == "\u0000" else 422
+    if answer.status_code == 422:
+        assert "starts_at" in str(answer.json()["errors"])
 
 
 def test_an_incident_is_one_however_often_it_is_told(
@@ -161,6 +179,7 @@ def test_who_keeps_no_incidents_is_refused_loudly(people: People, script: Caller
         ({"url": "javascript:alert(1)"}, "url"), ({"url": "http://pager.example.com"}, "url"),
         ({"services": ["unheard-of"]}, "services"), ({"title": "\n \t"}, "title"),
         ({"opened_at": "2099-01-01T00:00:00Z"}, "opened_at"), ({"services": []}, "services"),
+        ({"opened_at": "2001-01-01T00:00:00Z"}, "opened_at"), ({"opened_at": "0001-01-01T00:00:00+14:00"}, "opened_at"),
     ],
 )  # fmt: skip
 def test_an_incident_that_cannot_be_is_refused_with_its_field(
