@@ -4,12 +4,15 @@ The plan is made as whoever looks, who sees of the outside what they may; the ru
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
 
+from approvals.rulings import Ruling
 from inventory.models import Person
+from inventory.queries import VIEW
 
 from . import targets
 from .admission import Preview
@@ -19,6 +22,8 @@ from .policies import current_policy
 from .registry import UnknownAction, action_named
 from .ruling import decide, facts_of
 from .terms import Terms
+
+ABOUT_SOMEBODY = ("actor.", "history.")
 
 
 def simulate(
@@ -43,4 +48,17 @@ def simulate(
     took = int((timezone.now() - started).total_seconds() * 1000)
     policy = current_policy()
     facts = facts_of(chosen, row, person, at, plan, policy)
-    return Preview(chosen, row, values, plan, decide(facts, plan, policy, Terms()), took, facts)
+    ruling = _told(decide(facts, plan, policy, Terms()), viewer, person)
+    return Preview(chosen, row, values, plan, ruling, took, facts)
+
+
+def _told(ruling: Ruling, viewer: Person, person: Person) -> Ruling:
+    """Without what a stranger is and did: which groups they are in and how much they asked for is for who works with them."""
+    colleagues = person.groups.filter(pk__in=viewer.groups.values("pk")).exists()
+    if colleagues or viewer == person or viewer.has_perm(f"inventory.{VIEW}"):
+        return ruling
+    answers = tuple(
+        replace(answer, facts=tuple(fact for fact in answer.facts if not fact[0].startswith(ABOUT_SOMEBODY)))
+        for answer in ruling.answers
+    )
+    return replace(ruling, answers=answers)

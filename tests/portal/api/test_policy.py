@@ -6,7 +6,7 @@ from typing import Any
 from actions import policies
 from approvals import loader
 from approvals.models import PolicyVersion
-from inventory.models import Workload
+from inventory.models import Person, Workload
 from tests.characters import People, asks
 from tests.portal.api.conftest import Caller
 
@@ -44,10 +44,7 @@ def test_another_policy_is_replayed_and_the_present_one_simulated(
     people: People, script: Caller, checkout: Workload
 ) -> None:
     made = asks(people.mira, "restart-workload", checkout)
-    stricter = SHIPPED.replace(
-        'count: 1, of: owning-team-approvers}\n  because: "This is',
-        'count: 2, of: owning-team-approvers}\n  because: "This is',
-    )
+    stricter = SHIPPED.replace("count: 1, of: owning-team-approvers, esc", "count: 2, of: owning-team-approvers, esc")
     body = {"files": {"default.yaml": stricter}}
     found = script(people.mira).post("/api/policy/replay", body, format="json").json()
     assert [(each["request"], each["kind"]) for each in found["differences"]] == [(made.pk, "stricter")]
@@ -62,6 +59,43 @@ def test_another_policy_is_replayed_and_the_present_one_simulated(
     answer = script(people.mira).post("/api/policy/simulate", question, format="json")
     assert answer.json()["ruling"]["effect"] == "deny"
     assert script(people.leila).post("/api/policy/simulate", question, format="json").status_code == 404
-    for wrong_question in ({"person": "nobody"}, {"params": {"replicas": "4"}}, {"at": "2026-12-01T10:00"}):
+    wrong_moments = ("2026-12-01T10:00", "1700000000", "0001-01-01T12:00:00+14:00", "9999-12-31T23:59:59-12:00")
+    wrongly: list[dict[str, Any]] = [{"person": "nobody"}, {"params": {"replicas": "4"}}]
+    for wrong_question in (*wrongly, *({"at": moment} for moment in wrong_moments)):
         refused = script(people.mira).post("/api/policy/simulate", {**question, **wrong_question}, format="json")
         assert refused.status_code == 422
+
+    parts = [
+        {"action": "restart-workload", "target": checkout.pk},
+        {
+            "action": "get-namespace-access",
+            "target": checkout.pk,
+            "params": {"role": "afterdeck-view-logs", "minutes": 30, "identity": "token"},
+        },
+    ]
+    several = {"action": "chain", "target": checkout.pk, "params": {"parts": parts}}
+    told = {
+        who: script(people.mira)
+        .post("/api/policy/simulate", {"person": who, **several}, format="json")
+        .json()["ruling"]
+        for who in ("mira", "leila")
+    }
+    assert (told["mira"]["effect"], told["leila"]["effect"]) == ("needs", "deny")
+
+
+def test_what_is_simulated_tells_nothing_of_strangers(
+    people: People, script: Caller, checkout: Workload, settings: Any, tmp_path: Path
+) -> None:
+    nosy = "size(actor.groups) > 0 && history.actor_requests_last_hour >= 0 && environment.criticality > 0"
+    (tmp_path / "a.yaml").write_text(f'- {{id: nosy, when: "{nosy}", allow: true, because: Because.}}')
+    settings.CONFIGURATION = settings.CONFIGURATION.model_copy(update={"policy_dir": tmp_path})
+
+    def told(viewer: Person, person: str) -> list[str]:
+        question = {"person": person, "action": "restart-workload", "target": checkout.pk}
+        answer = script(viewer).post("/api/policy/simulate", question, format="json").json()
+        return list(answer["ruling"]["answers"][0]["facts"])
+
+    everything = ["actor.groups", "history.actor_requests_last_hour", "environment.criticality"]
+    assert told(people.mira, "leila") == ["environment.criticality"]
+    for viewer, person in ((people.mira, "mira"), (people.mira, "jonas"), (people.kofi, "leila")):
+        assert told(viewer, person) == everything
