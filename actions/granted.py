@@ -15,21 +15,22 @@ from .targets import Row, target_of
 
 RECENT = timedelta(days=7)
 OPEN = (GrantState.ACTIVE, GrantState.ENDING)
+RELATED = (
+    "request__service__team",
+    "request__environment",
+    "request__requester",
+    "request__execution",
+    "ended_by",
+    "request__workload__service",
+    "request__secret__service",
+    "request__node__cluster__service",
+)
 
 
 def grants_visible_to(person: Person) -> QuerySet[Grant]:
     """Of requests that the person sees: their own, those of their services, and all for who may see everything."""
     seen = requests_visible_to(person).values("pk")
-    return Grant.objects.filter(request__in=seen).select_related(
-        "request__service__team",
-        "request__environment",
-        "request__requester",
-        "request__execution",
-        "ended_by",
-        "request__workload__service",
-        "request__secret__service",
-        "request__node__cluster__service",
-    )
+    return Grant.objects.filter(request__in=seen).select_related(*RELATED)
 
 
 def grant_for(person: Person, grant_id: int) -> Grant | None:
@@ -37,10 +38,13 @@ def grant_for(person: Person, grant_id: int) -> Grant | None:
 
 
 def open_grants(person: Person, *, mine: bool, limit: int = 200) -> list[Grant]:
-    """What has not ended, the next to end first."""
-    whose = Q(request__requester=person)
-    rows = grants_visible_to(person).filter(whose if mine else ~whose, state__in=OPEN)
-    return list(rows.order_by("ends_at", "pk")[:limit])
+    """What has not ended, the next to end first. They are chosen before anything is joined, as requests are."""
+    whose, order = Q(request__requester=person), ("ends_at", "pk")
+    open_now = Grant.objects.filter(whose, state__in=OPEN)  # what one asked for, one sees
+    if not mine:
+        open_now = Grant.objects.filter(~whose, state__in=OPEN, request__in=requests_visible_to(person).values("pk"))
+    chosen = list(open_now.order_by(*order).values_list("pk", flat=True)[:limit])
+    return list(Grant.objects.filter(pk__in=chosen).select_related(*RELATED).order_by(*order)) if chosen else []
 
 
 def ended_lately(person: Person, limit: int = 20) -> list[Grant]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from approvals import absences
@@ -164,14 +164,14 @@ class Queue:
         """Open requests that the person sees and was not asked about, or has answered. `LOOKED_AT` are looked through."""
         order = ("-risk", "created_at", "pk")
         open_now = Request.objects.filter(state=RequestState.AWAITING_APPROVAL).order_by(*order)
-        first = dict(open_now.values_list("pk", "round")[:LOOKED_AT])
-        asked = Asked.objects.filter(round__in=list(first.values()), identity__in=self._known_as, open=True)
-        mine = set(asked.values_list("round", flat=True))
-        rest = [number for number, round_id in first.items() if round_id not in mine]
+        mine = Asked.objects.filter(round=OuterRef("round"), identity__in=self._known_as, open=True)
+        first = Request.objects.filter(pk__in=open_now.values("pk")[:LOOKED_AT])
+        rest = list(first.exclude(Exists(mine)).values_list("pk", flat=True))
         if not rest:
             return []
-        seen = requests_visible_to(self.person).filter(pk__in=rest).order_by(*order).values_list("pk", flat=True)[:size]
-        rows = Request.objects.filter(pk__in=list(seen)).select_related(*LISTED).defer(*HEAVY)
+        visible = requests_visible_to(self.person).filter(pk__in=rest)
+        seen = list(visible.order_by(*order).values_list("pk", flat=True)[:size])
+        rows = Request.objects.filter(pk__in=seen).select_related(*LISTED).defer(*HEAVY)
         return list(rows.order_by(*order))
 
     def _asked(self, after: Line | None, limit: int) -> list[Line]:
