@@ -13,8 +13,7 @@ from django.utils import timezone
 
 from approvals import services as approvals
 from approvals.facts import Facts
-from approvals.policy import OVERRIDE
-from approvals.rulings import Effect, Ruling
+from approvals.rulings import OVERRIDE, Effect, Ruling
 from audit import writer
 from audit.canonical import digest
 from audit.events import SYSTEM, Actor, Event

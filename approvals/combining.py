@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .facts import Approver
-from .policy import BREAK_GLASS, everybody_in
-from .rulings import BreakGlass, Effect, Requirement, RuleAnswer, Ruling
+from .policy import everybody_in
+from .rulings import BREAK_GLASS, TOO_FEW, BreakGlass, Effect, Requirement, RuleAnswer, Ruling
 from .tally import can_meet
 
 STRICTEST_FIRST = (Effect.DENY, Effect.NEEDS, Effect.ALLOW)
-TOO_FEW = "too-few-for-all"
 NO_COMMON_REVIEW = (
     "Different people would review the parts of it, so glass is broken for them one by one, or not at all."
 )

@@ -7,7 +7,7 @@ would allow and we do not, loops over lists and regular expressions, is refused 
 import difflib
 import re
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, get_type_hints
 from zoneinfo import available_timezones
@@ -103,7 +103,7 @@ def said(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M} UTC"
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 

@@ -15,14 +15,22 @@ from .conditions import said, value_of
 from .facts import Approver, Facts
 from .loader import Policy
 from .rules import Needs, Rule
-from .rulings import BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
+from .rulings import (
+    BREAK_GLASS,
+    FAILED,
+    NO_RULE,
+    OVERRIDE,
+    BreakGlass,
+    Effect,
+    Escalation,
+    Requirement,
+    RuleAnswer,
+    Ruling,
+)
 from .tally import can_meet
 
 log = structlog.get_logger(__name__)
 
-NO_RULE = "no-rule-matches"
-OVERRIDE, BREAK_GLASS = "override", "break-glass"
-FAILED = "policy-failed"
 MOST_CHANGES = 60
 """So many moments are looked at for when it opens."""
 

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from . import groups
 from .conditions import MAX_LENGTH, Condition, require_zone, suggestion
+from .rulings import RESERVED
 from .schedules import DAYS, Schedule, moment_of
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -116,8 +117,14 @@ class Review(Text):
     within_hours: Annotated[int, Field(ge=1, le=24 * 7)]
 
 
+def _own_name(rule: str) -> str:
+    if rule in RESERVED:
+        raise ValueError(f"{rule} is what answers say where no rule speaks. Call the rule something else.")
+    return rule
+
+
 class RuleText(Text):
-    id: str = Field(pattern=NAME, max_length=64)
+    id: Annotated[str, AfterValidator(_own_name)] = Field(pattern=NAME, max_length=64)
     when: str = Field(min_length=1, max_length=MAX_LENGTH)
     because: str = Field(min_length=1, max_length=500)
     during: str | None = None

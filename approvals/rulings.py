@@ -11,6 +11,11 @@ from typing import Any
 from .facts import Approver
 
 
+OVERRIDE, BREAK_GLASS = "override", "break-glass"
+NO_RULE, FAILED, TOO_FEW = "no-rule-matches", "policy-failed", "too-few-for-all"
+RESERVED = frozenset({OVERRIDE, BREAK_GLASS, NO_RULE, FAILED, TOO_FEW})
+"""What answers say where no rule of a policy speaks, so no rule may be called that."""
+
 class Effect(StrEnum):
     ALLOW = "allow"
     NEEDS = "needs"

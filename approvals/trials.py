@@ -22,10 +22,10 @@ from .facts import (
     TargetFacts,
 )
 from .loader import Policy
-from .policy import BREAK_GLASS, NO_RULE, evaluate
+from .policy import evaluate
 from .reading import BadPolicy, items_of, validated
 from .rules import GroupName, Text
-from .rulings import Ruling
+from .rulings import BREAK_GLASS, NO_RULE, Ruling
 
 REQUESTER = 1
 PLAIN = Facts(
@@ -59,6 +59,8 @@ def _typed(name: str, value: Any) -> Any:
             raise ValueError(f"now is a time, such as 2026-11-24T09:00+01:00, and not {value!r}.") from problem
         if moment.tzinfo is None:
             raise ValueError("now says its offset, such as 2026-11-24T09:00+01:00.")
+        if not 2000 <= moment.year <= 2100:
+            raise ValueError("now is a year between 2000 and 2100.")
         return moment.astimezone(UTC)
     section, _, fact = name.partition(".")
     kind = get_type_hints(type(getattr(PLAIN, section)))[fact]

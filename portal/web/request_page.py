@@ -15,8 +15,7 @@ from actions.queries import Estimate
 from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
 from approvals.models import Vote
-from approvals.policy import OVERRIDE
-from approvals.rulings import Requirement, requirement_from, ruling_from
+from approvals.rulings import OVERRIDE, Requirement, requirement_from, ruling_from
 from audit import queries as audit
 from inventory.models import Person
 

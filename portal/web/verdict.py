@@ -14,8 +14,7 @@ from actions.targets import service_of
 from actions.terms import FURTHEST
 from approvals import absences, groups
 from approvals.models import Absence
-from approvals.policy import BREAK_GLASS, OVERRIDE
-from approvals.rulings import Effect, Escalation, Requirement, RuleAnswer, Ruling
+from approvals.rulings import BREAK_GLASS, OVERRIDE, Effect, Escalation, Requirement, RuleAnswer, Ruling
 from inventory import on_call
 from inventory.models import Person, Service
 

@@ -183,6 +183,11 @@ def test_the_command_tests(people: People, tmp_path: Path) -> None:
         ("facts: {actor.is_owner: 1}", "actor.is_owner is true or false, and not 1."),
         ("facts: {now: tomorrow}", "now is a time, such as 2026-11-24T09:00+01:00, and not 'tomorrow'."),
         ("facts: {now: 2026-11-24T09:00}", "now says its offset"),
+        (
+            'facts: {now: "9999-12-31T23:59-12:00"}',
+            "t.test.yaml:1: test x: facts: now is a year between 2000 and 2100.",
+        ),
+        ('facts: {now: "0001-01-01T00:00+12:00"}', "now is a year between 2000 and 2100."),
         ("facts: {actor.teams: payments}", "actor.teams is a list of text"),
         ("people: {everybody: 1}", "nobody is called 'everybody'"),
         ("rules: [allow]", "test x: there is no rule allow. Did you mean allows?"),

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from approvals.combining import NO_COMMON_REVIEW, STRICTEST_FIRST, TOO_FEW, combine
 from approvals.facts import Approver
-from approvals.policy import OVERRIDE
-from approvals.rulings import BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
+from approvals.rulings import OVERRIDE, TOO_FEW, BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
 from approvals.tally import CountedVote, Outcome, can_meet, tally
 
 PEOPLE = tuple(Approver(number, f"p{number}", f"P{number}") for number in range(1, 6))

@@ -6,8 +6,13 @@ import pytest
 
 from approvals import loader
 from approvals.reading import BadPolicy
+from approvals.rulings import RESERVED
 
 GOOD = '- id: allows\n  when: "true"\n  allow: true\n  because: Yes.\n'
+TAGGED = (
+    "!!int abc", "!!int ''", "!!timestamp foo", "!!timestamp 2026-99-99", "!!bool maybe", "!!float x", "!!binary x", "!!set {a}",
+    "!!omap [a: 1]", "! x",
+)  # fmt: skip
 ALIASES = '- &{n} {{id: a, when: "true", allow: true, because: Yes.}}\n- *{n}\n'
 
 
@@ -121,6 +126,10 @@ REFUSED = {
     "glass without an end": (rule(allow="", break_glass="{count: 1, of: on-call}"), "break_glass.within_hours is missing."),
     "a schedule that is none": (rule(during="winter"), "policy.yaml:9: rule second: there is no schedule winter. There is none."),
     "during and outside": (rule(during="a", outside="b"), "it speaks either during a schedule or outside of one."),
+    **{
+        f"a rule called {name}": (rule(id=name), f"policy.yaml:5: rule {name}: id: {name} is what answers say where no rule speaks.")
+        for name in sorted(RESERVED)
+    },
     "a schedule without a time": (schedule(), "policy.yaml:5: schedule s: it needs days, such as [mon, tue], or dates"),
     "a schedule in no zone": (
         schedule(zone="Berlin", days="mon"),
@@ -152,7 +161,11 @@ REFUSED = {
     "an alias": (ALIASES.format(n="a"), "policy.yaml:2: aliases are not used in policies"),
     "an alias with a dash": (ALIASES.format(n="-a"), "policy.yaml:2: aliases are not used in policies"),
     "a merged key": ('- &a {id: a}\n- {<<: *a, when: "true", allow: true, because: x}', "policy.yaml:2: aliases are not used"),
-    "an object of Python": ("- !!python/object/apply:os.system ['true']", "policy.yaml:1: not YAML: could not determine a constructor"),
+    "an object of Python": ("- !!python/object/apply:os.system ['true']", "policy.yaml:1: tags such as !!python/object/apply:os.system"),
+    "a number by a tag": (rule(because="!!int abc"), "policy.yaml:8: tags such as !!int are not used in policies; write it plainly."),
+    "a word by a tag": (rule(because="!!str Yes."), "policy.yaml:8: tags such as !!str are not used"),
+    "a tag of our own": (rule(because="!ours Yes."), "policy.yaml:8: tags such as !ours are not used"),
+    **{f"an item by the tag {tag}": (f"{GOOD}- {tag}", "policy.yaml:5: tags such as !") for tag in TAGGED},
     "a map": ("id: allows", "policy.yaml:1: it is a list"),
     "nothing": ("", "policy.yaml:1: it is a list"),
     "words": (GOOD + "- just words", "policy.yaml:5: an item is a map of keys to values."),

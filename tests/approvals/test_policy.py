@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -91,6 +91,12 @@ def test_an_answer_says_the_facts_that_its_condition_names() -> None:
         written("far: when: environment.criticality >= 3 && plan.percent < 1.5 && actor.is_owner, allow: true")
     ).answers
     assert answer.facts == (("environment.criticality", "3"), ("plan.percent", "0"), ("actor.is_owner", "yes"))
+
+
+def test_a_time_is_said_by_the_clock_that_it_names() -> None:
+    here = replace(OWNER, now=datetime(2026, 12, 24, 9, tzinfo=timezone(timedelta(hours=5))))
+    ruling = asked(written('late: when: now.getHours() == 4, allow: true, because: "At {now}."'), here)
+    assert (ruling.why, ruling.answers[0].facts) == ("At 2026-12-24 04:00 UTC.", (("now", "2026-12-24 04:00 UTC"),))
 
 
 def test_a_reason_is_filled_with_facts_and_with_nothing_that_a_fact_says() -> None:
