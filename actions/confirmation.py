@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals import services as approvals
-from approvals.rulings import Effect
+from approvals.rulings import Effect, ruling_from
 from approvals.tally import Outcome
 from audit import writer
 from audit.events import Event
@@ -146,3 +146,6 @@ def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
         if not approvals.would_satisfy(request.round, standing, ruling.requirements):
             return f"The policy now wants more approvals than there are. {ruling.why}"
     return ""
+    if more := ruling.overruled - ruling_from(request.ruling).overruled:
+        why = " ".join(answer.because for answer in ruling.set_aside if answer.rule in more)
+        return f"The policy denies by now what nobody agreed to set aside. {why}"

@@ -196,14 +196,9 @@ def _places(seen: Preview) -> int:
 
 def _was_seen(asked: Request, made: Request) -> bool:
     """Whether the proposer, who had the old request in sight, said yes to all that the new one asks: rules may have come meanwhile."""
-
-    def asks(request: Request) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
-        ruling = ruling_from(request.ruling)
-        return {(need.rule, need.of) for need in ruling.requirements}, {
-            (each.rule, each.set_aside) for each in ruling.set_aside
-        }
-
-    return all(new <= old for new, old in zip(asks(made), asks(asked), strict=True))
+    new, old = ruling_from(made.ruling), ruling_from(asked.ruling)
+    needs = {(need.rule, need.of) for need in new.requirements} <= {(need.rule, need.of) for need in old.requirements}
+    return needs and new.overruled <= old.overruled
 
 
 def _first_vote(proposal: Proposal, made: Request) -> None:

@@ -3,6 +3,7 @@
 A ruling is stored with the request as JSON, so it holds nothing but values.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +11,11 @@ from typing import Any
 
 from .facts import Approver
 
-
 OVERRIDE, BREAK_GLASS = "override", "break-glass"
 NO_RULE, FAILED, TOO_FEW = "no-rule-matches", "policy-failed", "too-few-for-all"
 RESERVED = frozenset({OVERRIDE, BREAK_GLASS, NO_RULE, FAILED, TOO_FEW})
 """What answers say where no rule of a policy speaks, so no rule may be called that."""
+
 
 class Effect(StrEnum):
     ALLOW = "allow"
@@ -116,6 +117,13 @@ class Ruling:
     def set_aside(self) -> tuple[RuleAnswer, ...]:
         """What would have asked for more, and does not, with what made it so: earned, overridden, or glass that was broken."""
         return tuple(answer for answer in self.answers if answer.set_aside)
+
+    @property
+    def overruled(self) -> Counter[str]:
+        """The rules that were set aside because somebody asked for that; denials as often as they are there, for each part of a chain."""
+        asked = [answer for answer in self.answers if answer.set_aside in (OVERRIDE, BREAK_GLASS)]
+        denials = [answer.rule for answer in asked if answer.effect is Effect.DENY]
+        return Counter([*denials, *{answer.rule for answer in asked if answer.effect is not Effect.DENY}])
 
 
 def requirement_from(stored: Mapping[str, Any]) -> Requirement:

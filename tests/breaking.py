@@ -25,10 +25,15 @@ POLICY = """
   break_glass: {count: 1, of: owning-team-approvers, within_hours: 24}
   because: "{context.incident} is open."
 - id: frozen
-  when: context.ticket == "CHG-1"
+  when: context.ticket == "CHG-1" && target.tier <= 4
   deny: true
   override: {count: 1, of: administrators}
   because: Nothing changes today.
+- id: evidence
+  when: target.tier > 4
+  deny: true
+  override: {count: 1, of: administrators}
+  because: Nothing is touched that is being looked into.
 - id: never
   when: context.ticket == "CHG-2"
   deny: true

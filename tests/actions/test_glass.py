@@ -6,15 +6,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from actions import debts, services, sweeping
-from actions.errors import BadParams, Denied, TooLate, VoteDoesNotCount
+from actions import debts, scheduled, services, sweeping
+from actions.errors import BadParams, Denied, NotAllowed, TooLate, VoteDoesNotCount
 from actions.models import Debt, Execution, Request
 from actions.states import ExecutionState, RequestState
 from actions.terms import Terms
 from approvals.models import Asked, Round
 from audit.models import EventRow
 from inventory import incidents
-from inventory.models import Incident, Person, Workload
+from inventory.models import Incident, Person, Service, Workload
 from sandbox.stack import Endpoints
 from tests.breaking import GLASS, asks_on, glass_policy, opens_incident
 from tests.characters import People, Shop, approves, fresh, work_off
@@ -182,3 +182,31 @@ def test_a_freeze_is_overridden_by_whom_it_names_and_nothing_else_is(people: Peo
     assert work_off(request).state == ExecutionState.SUCCEEDED
     ruled = EventRow.objects.filter(verb="policy.ruled", request_id=request.pk).get()
     assert '"set_aside":["frozen by override"]' in ruled.text
+
+
+def investigated(target: Workload) -> None:
+    """From now on another rule denies it, which may be overridden too."""
+    Service.objects.filter(pk=target.service_id).update(tier=5)
+
+
+STALE = "The policy denies by now what nobody agreed to set aside. Nothing is touched that is being looked into."
+
+
+def test_an_override_of_one_denial_sets_no_other_aside(people: People, checkout: Workload) -> None:
+    tonight = timezone.now() + timedelta(hours=5)
+    request = asks_on(people.mira, checkout, Terms("CHG-1", not_before=tonight, override=True))
+    for person in (people.jonas, people.kofi):
+        approves(person, request)
+    investigated(checkout)
+    with pytest.raises(NotAllowed, match=STALE):
+        scheduled.start_now(actor=people.jonas, request=fresh(request))
+    Request.objects.update(not_before=timezone.now())
+    Execution.objects.update(run_after=timezone.now())
+    run = work_off(request)
+    assert (run.state, fresh(request).state, run.cause) == (ExecutionState.CANCELLED, RequestState.STALE, STALE)
+
+
+def test_broken_glass_sets_nothing_aside_that_its_record_does_not_say(checkout: Workload, broken: Request) -> None:
+    investigated(checkout)
+    run = work_off(broken)
+    assert (run.state, fresh(broken).state, run.cause) == (ExecutionState.CANCELLED, RequestState.STALE, STALE)
