@@ -25,7 +25,7 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import bell, lifecycle, recording
-from .apart import apart
+from .apart import apart, in_turn
 from .eligibility import standing_of, voter_of
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
@@ -129,7 +129,8 @@ def alarm() -> None:
     """Say once of each review that it is late, and ask the administrators too; it stays owed."""
     now = timezone.now()
     late = Debt.objects.filter(settled_at=None, due_at__lte=now, overdue_alarm_at=None)
-    for debt in late.select_related("request__service", "request__environment", "request__requester", "round")[:200]:
+    related = ("request__service", "request__environment", "request__requester", "round")
+    for debt in in_turn("alarm about debts", late.select_related(*related)):
         with apart("debt.alarm_failed", request=debt.request_id):
             _alarm_about(debt, now)
 

@@ -15,11 +15,9 @@ from audit.events import SYSTEM, Event
 from inventory import queries as inventory
 
 from . import bell, lifecycle
-from .apart import apart
+from .apart import apart, in_turn
 from .models import Request
 from .states import RequestState
-
-MOST = 200
 
 
 def escalate() -> None:
@@ -27,7 +25,8 @@ def escalate() -> None:
     due = Request.objects.filter(
         state=RequestState.AWAITING_APPROVAL, round__state=Round.State.OPEN, round__escalates_at__lte=now, round__expires_at__gt=now
     )  # fmt: skip
-    for request in due.select_related("round", "service__team", "environment", "requester__same_person_as")[:MOST]:
+    related = ("round", "service__team", "environment", "requester__same_person_as")
+    for request in in_turn("escalate", due.select_related(*related)):
         with apart("request.escalation_failed", request=request.pk):
             _ask_others(request, now)
 

@@ -22,7 +22,7 @@ from inventory.models import Person
 
 from . import admission, bell, lifecycle, recording
 from .admission import stored_plan
-from .apart import apart
+from .apart import apart, in_turn
 from .errors import BadParams, CannotPlanNow, TooLate
 from .lifecycle import Lost
 from .models import Execution, Grant, Hold, Request
@@ -40,6 +40,8 @@ LATE = timedelta(minutes=2)
 """How long after its end a grant that is still there raises the alarm."""
 TRY_AGAIN = timedelta(seconds=10)
 SOON = timedelta(seconds=1)
+MOST_ENDS = 100
+"""At a time; those that were not tried yet come first."""
 
 AGREED_END = Ruling(
     effect=Effect.ALLOW,
@@ -111,18 +113,19 @@ def end_due() -> None:
     due = Grant.objects.filter(over, state=GrantState.ACTIVE).exclude(next_try_at__gt=now)
     # Of those that end in the same moment the latest first: it lies on top of the others.
     waiting_longest = due.order_by(F("next_try_at").asc(nulls_first=True), "-pk")
-    silent = set[tuple[str, str]]()
+    silent: dict[tuple[str, str], str] = {}
     related = ("request__service__team", "request__environment", "request__requester")
-    for grant in waiting_longest.select_related(*related)[:100]:
+    for grant in waiting_longest.select_related(*related)[:MOST_ENDS]:
         target = stored_plan(grant.request).granting.target
         place = (target.cluster, target.vault)
-        if place in silent:  # one that does not answer must not keep the ends elsewhere waiting
+        if place in silent:  # one that does not answer must not keep the ends elsewhere waiting, not even by being many
+            _try_again(grant, silent[place])
             continue
         try:
             _end(grant, SYSTEM)
         except CannotPlanNow as silence:
-            silent.add(place)
-            _try_again(grant, str(silence))
+            silent[place] = str(silence)
+            _try_again(grant, silent[place])
         except Exception as problem:  # one that cannot be ended must not keep the others from ending
             log.exception("grant.end_failed", grant=grant.pk)
             _try_again(grant, type(problem).__name__)
@@ -180,7 +183,7 @@ def alarm() -> None:
     """A grant that should be gone and is not is never merely late."""
     now = timezone.now()
     late = Grant.objects.exclude(state=GrantState.ENDED).filter(ends_at__lt=now - LATE, overdue_alarm_at=None)
-    for grant in late.select_related("request__service", "request__environment")[:200]:
+    for grant in in_turn("alarm about grants", late.select_related("request__service", "request__environment")):
         with apart("grant.alarm_failed", grant=grant.pk):
             _alarm_about(grant, now)
 

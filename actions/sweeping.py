@@ -15,7 +15,7 @@ from audit import writer
 from audit.events import SYSTEM, Event
 
 from . import debts, escalation, grants, lifecycle, policies
-from .apart import apart
+from .apart import apart, in_turn
 from .lifecycle import Lost
 from .models import Execution, Request
 from .states import ACTIVE, ExecutionState, RequestState
@@ -41,7 +41,7 @@ def _expire() -> None:
     due = Request.objects.filter(
         state=RequestState.AWAITING_APPROVAL, round__state=Round.State.OPEN, round__expires_at__lte=now
     )
-    for request in due.select_related("round", "service", "environment")[:200]:
+    for request in in_turn("expire", due.select_related("round", "service", "environment")):
         with apart("request.expiry_failed", request=request.pk), suppress(Lost):  # somebody answered in the last moment
             _close(request, now)
 
@@ -60,7 +60,7 @@ def _leave_the_line() -> None:
     now = timezone.now()
     longest = timedelta(hours=settings.CONFIGURATION.request_expiry_hours)
     due = Execution.objects.filter(state=ExecutionState.QUEUED, queued_at__lte=now - longest)
-    for execution in due.select_related("request__service", "request__environment")[:200]:
+    for execution in in_turn("leave the line", due.select_related("request__service", "request__environment")):
         with apart("execution.leaving_failed", execution=execution.pk), suppress(Lost):  # it began in the last moment
             _give_up(execution, now)
 
@@ -83,7 +83,7 @@ def _alarm() -> None:
     late = Execution.objects.filter(unattended | behind_others, overdue_alarm_at=None).select_related(
         "request__service", "request__environment"
     )
-    for execution in late[:200]:
+    for execution in in_turn("alarm about runs", late):
         with apart("execution.alarm_failed", execution=execution.pk):
             _alarm_about(execution, now)
 
