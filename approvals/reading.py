@@ -1,6 +1,6 @@
 """Reads lists from YAML that is as plain as JSON, and says file, line and reason for whatever is wrong in them.
 
-`no` is a word and not false, `012` is not ten, a key is there once, and there are no aliases.
+`no` is a word and not false, `012` is not ten, a key is there once, and there are no aliases and no tags.
 """
 
 import re
@@ -141,6 +141,9 @@ def _require_bounds(name: str, source: str) -> None:
             raise BadPolicy(f"{_at(name, event)}: nested {depth} deep, at most {MAX_DEPTH}.")
         if isinstance(event, yaml.AliasEvent):
             raise BadPolicy(f"{_at(name, event)}: aliases are not used in policies; write it out.")
+        if tag := getattr(event, "tag", None):  # only of what has one written before it
+            said = tag.replace("tag:yaml.org,2002:", "!!")[:80]
+            raise BadPolicy(f"{_at(name, event)}: tags such as {said} are not used in policies; write it plainly.")
 
 
 def _require_plain(name: str, node: yaml.Node) -> None:
