@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
@@ -100,7 +100,7 @@ def chain(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
 def plan(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     """The right column for what is ticked now. Nothing is written."""
     goal = goal_of(request, person, slug, CHAIN)
-    wanted, names = _wanted(request, person, goal), [name for name in request.POST if "." in name]
+    wanted, names = wanted_in(request.POST, person, goal), [name for name in request.POST if "." in name]
     draft = _draft(request)
     panel, wrong = _panel(person, goal, wanted, draft)
     context = {
@@ -115,7 +115,7 @@ def plan(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
 
 
 def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
-    draft, wanted = _draft(request), _wanted(request, person, goal)
+    draft, wanted = _draft(request), wanted_in(request.POST, person, goal)
     try:
         if wanted.wrong:
             raise BadParams(wanted.wrong)
@@ -127,8 +127,7 @@ def _submit(request: HttpRequest, person: Person, goal: Goal) -> HttpResponse:
     except Denied as denied:
         return HttpResponseRedirect(reverse("request", args=[denied.request_id]))
     except Refused as problem:
-        chosen = {key: fields_under(key, request.POST) for key in request.POST.getlist("part")}
-        return _form(request, person, goal, chosen, draft, problem=problem, wanted=wanted)
+        return _form(request, person, goal, ticked_in(request.POST), draft, problem=problem, wanted=wanted)
     return HttpResponseRedirect(reverse("request", args=[made.pk]))
 
 
@@ -148,7 +147,7 @@ def _form(
     context = {
         "section": "services",
         "goal": goal,
-        "groups": _groups(person, goal, chosen, {**wrong, **refused}),
+        "groups": groups_of(person, goal, chosen, {**wrong, **refused}),
         "general": fields.plainly(wrong, "params"),
         "reason_problems": refused.get("reason", []),
         "how_problems": {**wrong, **refused},
@@ -171,14 +170,14 @@ def _panel(person: Person, goal: Goal, wanted: Wanted, draft: Draft) -> tuple[Pa
             )
             return panel_of(person, goal, seen, draft), {}
     except BadParams as problem:
-        wrong = {_name_of(name, wanted.keys): said for name, said in problem.fields.items()}
+        wrong = {name_of(name, wanted.keys): said for name, said in problem.fields.items()}
     except CannotPlanNow as refusal:
         return Panel(title=refusal.title, problem=str(refusal), status=refusal.status), {}
     said = " ".join(text for name in wrong for text in fields.plainly(wrong, name))
     return Panel(title=BadParams.title, problem=said, status=BadParams.status), wrong
 
 
-def _name_of(path_: str, keys: Sequence[str]) -> str:
+def name_of(path_: str, keys: Sequence[str]) -> str:
     """The field of the form that `parts.1.params.replicas` is; what is not about a part is called the same there."""
     if path_ in drafts.ABOUT_HOW:
         return path_
@@ -186,16 +185,16 @@ def _name_of(path_: str, keys: Sequence[str]) -> str:
     return f"{keys[int(number)]}.{name}" if number.isdecimal() and int(number) < len(keys) and name else "params"
 
 
-def _wanted(request: HttpRequest, person: Person, goal: Goal) -> Wanted:
+def wanted_in(form: QueryDict, person: Person, goal: Goal) -> Wanted:
     """In the order of the page, whatever the browser sent them in."""
-    ticked, parts, keys = set(request.POST.getlist("part")), [], []
+    ticked, parts, keys = set(form.getlist("part")), [], []
     wrong: dict[str, Sequence[str]] = {}
     for action, row in _offered(person, goal):
         key = key_of(action.id, row.pk)
         if key not in ticked:
             continue
         try:
-            typed = fields.typed(action.params, fields_under(key, request.POST))
+            typed = fields.typed(action.params, fields_under(key, form))
             values = planning.read_params(action, typed, from_form=True)
         except BadParams as problem:
             wrong |= {f"{key}.{name}": said for name, said in problem.fields.items()}
@@ -205,6 +204,11 @@ def _wanted(request: HttpRequest, person: Person, goal: Goal) -> Wanted:
             )
             keys.append(key)
     return Wanted(tuple(parts), tuple(keys), wrong)
+
+
+def ticked_in(form: QueryDict) -> dict[str, dict[str, str]]:
+    """What was ticked, by its key, with what was typed for it."""
+    return {key: fields_under(key, form) for key in form.getlist("part")}
 
 
 def fields_under(key: str, form: Mapping[str, str]) -> dict[str, str]:
@@ -235,7 +239,7 @@ def _offered(person: Person, goal: Goal) -> Iterator[tuple[AnyAction, Row]]:
             yield from ((action, row) for row in fit)
 
 
-def _groups(
+def groups_of(
     person: Person, goal: Goal, chosen: Mapping[str, Mapping[str, Any]], wrong: Mapping[str, Sequence[str]]
 ) -> list[Group]:
     boxes = [_box(person, action, row, chosen, wrong) for action, row in _offered(person, goal)]

@@ -1,7 +1,7 @@
 """What the policy would answer if somebody else asked, or at another time. Whoever looks sees only what they see elsewhere too."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,16 +13,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from actions import targets
-from actions.admission import Preview
 from actions.errors import BadParams, CannotPlanNow
 from actions.protocol import TargetKind
 from actions.registry import AnyAction
 from actions.simulating import simulate
 from actions.targets import Row
 from inventory.models import Environment, Person
-from inventory.queries import VIEW, services_visible_to
+from inventory.queries import services_visible_to
 
-from . import drafts, fields, outside
+from . import chain, drafts, fields, outside
 from .acts import fitting
 from .chain import CHAIN
 from .door import signed_in
@@ -32,7 +31,7 @@ from .verdict import Verdict, verdict_on
 
 MOST_SERVICES = 500
 MOST_PEOPLE = 500
-ABOUT_SOMEBODY = ("actor.", "history.")
+WHO_AND_WHEN = ("who", "at")
 
 
 @dataclass(frozen=True)
@@ -92,48 +91,83 @@ def simulated(request: HttpRequest, person: Person, slug: str, action_id: str) -
     draft = (
         drafts.of(request.GET, params, None) if asked else drafts.opening(request.GET, action_id, params, None, None)
     )
-    who, at = request.GET.get("who", person.username)[:150], request.GET.get("at", "")[:40] or as_typed(timezone.now())
     now, options, trouble = outside.now_of(person, goal)
     values = {**now, **{name: {} for name in fields.has_inside(params)}, **draft.shown}
     answer, wrong = Simulated(problem=trouble), dict[str, Sequence[str]]()
     if asked and not trouble:
         try:
-            answer = _simulated(person, who, at, goal, draft.values)
+            answer = _simulated(person, request, goal, draft.values, from_form=True)
         except BadParams as problem:
             wrong = dict(problem.fields)
     context = {
-        "section": "policy",
-        "goal": goal,
         "fields": fields.fields_of(params, values=values, now=now, problems=wrong, options=options),
         "inside": fields.inner_fields(outside.inner_of(person, goal, values), values, wrong),
         "inner_of": fields.chosen_in(params, values),
+    }
+    return _page(request, person, goal, answer, wrong, "policy_simulated.html", context)
+
+
+@never_cache
+@signed_in
+@require_safe
+def simulated_chain(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
+    """Several changes as one: what the form of a chain offers, and the answer to all of it."""
+    goal, form = goal_of(request, person, slug, CHAIN), request.GET
+    answer, wrong = Simulated(), dict[str, Sequence[str]]()
+    if form.get("ask") == "yes":
+        wanted = chain.wanted_in(form, person, goal)
+        wrong = dict(wanted.wrong)
+        if not wrong and len(wanted.parts) < 2:
+            answer = Simulated(problem=chain.TOO_FEW.problem)
+        elif not wrong:
+            try:
+                answer = _simulated(person, request, goal, {"parts": list(wanted.parts)}, from_form=False)
+            except BadParams as problem:
+                wrong = {
+                    name if name in WHO_AND_WHEN else chain.name_of(name, wanted.keys): said
+                    for name, said in problem.fields.items()
+                }
+    groups = chain.groups_of(person, goal, chain.ticked_in(form), wrong)
+    return _page(request, person, goal, answer, wrong, "policy_simulated_chain.html", {"groups": groups})
+
+
+def _page(
+    request: HttpRequest,
+    person: Person,
+    goal: Goal,
+    answer: Simulated,
+    wrong: Mapping[str, Sequence[str]],
+    template: str,
+    more: Mapping[str, Any],
+) -> HttpResponse:
+    who, at = _who_and_when(request, person)
+    people = Person.objects.filter(is_active=True).order_by("username").values_list("username", flat=True)
+    context = {
+        "section": "policy",
+        "goal": goal,
         "general": fields.plainly(wrong, "params"),
         "wrong": wrong,
         "who": who,
         "at": at,
-        "people": Person.objects.filter(is_active=True)
-        .order_by("username")
-        .values_list("username", flat=True)[:MOST_PEOPLE],
+        "people": people[:MOST_PEOPLE],
         "answer": answer,
         "kind": targets.kind_of(goal.row).value,
+        **more,
     }
-    return render(request, "policy_simulated.html", context, status=422 if wrong else 200)
+    return render(request, template, context, status=422 if wrong else 200)
 
 
-def _told(seen: Preview, viewer: Person, person: Person) -> Preview:
-    """Without what a stranger is and did: which groups they are in and how much they asked for is for who works with them."""
-    colleagues = person.groups.filter(pk__in=viewer.groups.values("pk")).exists()
-    if colleagues or viewer == person or viewer.has_perm(f"inventory.{VIEW}"):
-        return seen
-    answers = tuple(
-        replace(answer, facts=tuple(fact for fact in answer.facts if not fact[0].startswith(ABOUT_SOMEBODY)))
-        for answer in seen.ruling.answers
-    )
-    return replace(seen, ruling=replace(seen.ruling, answers=answers))
+def _who_and_when(request: HttpRequest, person: Person) -> tuple[str, str]:
+    """As they were typed; oneself, and now, when nothing was."""
+    at = request.GET.get("at", "")[:40] or as_typed(timezone.now())
+    return request.GET.get("who", person.username)[:150], at
 
 
-def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[str, Any]) -> Simulated:
+def _simulated(
+    viewer: Person, request: HttpRequest, goal: Goal, params: Mapping[str, Any], *, from_form: bool
+) -> Simulated:
     """Raises `BadParams`."""
+    who, at = _who_and_when(request, viewer)
     person = Person.objects.filter(username=who.replace("\x00", ""), is_active=True).first()
     if person is None:
         raise BadParams({"who": ["Nobody is called that."]})
@@ -144,15 +178,15 @@ def _simulated(viewer: Person, who: str, at: str, goal: Goal, values: Mapping[st
             at=read_moment("at", at),
             action=goal.action.id,
             target=goal.row.pk,
-            params=values,
-            from_form=True,
+            params=params,
+            from_form=from_form,
         )
     except CannotPlanNow as problem:
         return Simulated(problem=str(problem))
     ruling = seen.ruling
     price = " and ".join(f"{need.count} of {len(need.people)} ({need.of})" for need in ruling.override)
     glass = ruling.break_glass.because if ruling.break_glass else ""
-    return Simulated(verdict_on(_told(seen, viewer, person), person), seen.plan.summary, override=price, glass=glass)
+    return Simulated(verdict_on(seen, person), seen.plan.summary, override=price, glass=glass)
 
 
 def _subjects(person: Person, slug: str) -> list[Subject]:
@@ -161,7 +195,7 @@ def _subjects(person: Person, slug: str) -> list[Subject]:
         for kind in TargetKind
         for row in targets.visible(kind, person).filter(gone_at=None, **{SERVICE_SLUG[kind]: slug})
     ]
-    return [Subject(row, tuple(_chance(each, row, slug) for each in fitting(row) if each.id != CHAIN)) for row in rows]
+    return [Subject(row, tuple(_chance(each, row, slug) for each in fitting(row))) for row in rows]
 
 
 def _chance(action: AnyAction, row: Row, slug: str) -> Chance:
@@ -171,5 +205,6 @@ def _chance(action: AnyAction, row: Row, slug: str) -> Chance:
 
 urlpatterns = [
     path("policy/simulate", choose, name="policy-simulate"),
+    path("policy/simulate/<str:slug>/chain", simulated_chain, name="policy-simulate-chain"),
     path("policy/simulate/<str:slug>/<str:action_id>", simulated, name="policy-simulate-action"),
 ]

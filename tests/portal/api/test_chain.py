@@ -33,6 +33,13 @@ def test_a_program_asks_for_several_changes_as_one(
     assert (made.status_code, made.json()["state"]) == (201, "awaiting_approval")
     assert mira.get(made["Location"]).json()["summary"].startswith("2 changes as one: Resize api")
 
+    question = {"action": "chain", "target": api.pk, "params": body["params"]}
+    simulated = {
+        who: mira.post("/api/policy/simulate", {"person": who, **question}, format="json").json()["ruling"]["effect"]
+        for who in ("mira", "leila")
+    }
+    assert simulated == {"mira": "needs", "leila": "deny"}
+
     body["params"] = {"parts": sizes(api, worker, replicas="three")}
     refused = mira.post("/api/requests", body, format="json")
     assert refused.status_code in (400, 422)

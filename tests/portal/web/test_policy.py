@@ -174,3 +174,38 @@ def test_the_answer_for_somebody_else_and_for_another_time(
     assert "At least 0" in simulated(who="mira", at="2031-12-01T10:00", replicas="-4")
     assert simulated(who="mira", at="never").count("ad-problem") > 0
     assert not Request.objects.exists()
+
+
+def test_several_as_one_are_simulated_for_somebody_else_too(
+    people: People, signed_in: SignedIn, checkout: Workload
+) -> None:
+    address = f"/policy/simulate/{checkout.service.slug}/chain"
+    restart, access = f"restart-workload-{checkout.pk}", f"get-namespace-access-{checkout.pk}"
+    both: dict[str, Any] = {
+        "ask": "yes",
+        "part": [restart, access],
+        f"{access}.role": "afterdeck-view-logs",
+        f"{access}.minutes": "30",
+    }
+    both |= {f"{access}.identity": "token"}
+
+    def simulated(status: int = 200, person: Person = people.mira, **typed: Any) -> str:
+        answer = signed_in(person).get(address, {"workload": str(checkout.pk), **typed})
+        assert answer.status_code == status
+        return " ".join(answer.content.decode().split())
+
+    assert f"{address}?workload={checkout.pk}" in page(
+        signed_in, people.mira, f"/policy/simulate?service={checkout.service.slug}"
+    )
+    opened = simulated()
+    assert f'value="{restart}"' in opened and "Choose who and when, and ask." in opened
+    mine = simulated(**both, who="mira", at="2031-12-01T10:00")
+    assert "2 changes as one" in mine and "Needs 1 of 2 approvers" in mine
+    assert f'value="{restart}" checked' in mine and 'value="30"' in mine
+    theirs = simulated(**both, who="leila", at="2031-12-01T10:00")
+    assert "nobody-outside" in theirs and "Restart checkout: " in theirs
+    assert "Nobody is called that." in simulated(422, **both, who="nobody", at="2031-12-01T10:00")
+    assert "At least 10" in simulated(422, **{**both, f"{access}.minutes": "1"})
+    assert "Tick what is to be done together." in simulated(**{**both, "part": [restart]})
+    simulated(404, people.leila, **both)
+    assert not Request.objects.exists()
