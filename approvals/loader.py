@@ -18,6 +18,8 @@ MAX_RULES = 500
 MAX_SCHEDULES = 50
 MOST_SAID = 20
 DEFAULT_DIRECTORY = Path(__file__).parent / "policies"
+ENDING = ".yaml"
+ALIKE = (".yaml", ".yml")
 TESTS = ".test.yaml"
 """How files with tests of a policy end: they lie beside the rules and are none."""
 
@@ -72,7 +74,7 @@ def load(directory: Path = DEFAULT_DIRECTORY) -> Policy:
 def read_files(directory: Path, *, tests: bool = False) -> dict[str, str]:
     """Name to text of every policy file, or of every file with tests of it, in name order. Raises `BadPolicy`."""
     texts = {}
-    for path in sorted(directory.glob("*.yaml")):
+    for path in _policy_files(directory):
         if path.name.endswith(TESTS) is not tests:
             continue
         try:
@@ -88,9 +90,29 @@ def read_files(directory: Path, *, tests: bool = False) -> dict[str, str]:
     return texts
 
 
+def _policy_files(directory: Path) -> Iterator[Path]:
+    """In name order. What looks like one and would not be read is refused: who wrote it thinks that it holds."""
+    for path in sorted(directory.glob("*")):
+        if path.name.endswith(ENDING):
+            yield path
+        elif path.name.lower().endswith(ALIKE):
+            raise BadPolicy(_misnamed(path.name))
+        elif path.is_dir() and not path.name.startswith("."):
+            # with a dot are `.git`, and `..data` of a ConfigMap, which holds the same files
+            deeper = sorted(each for each in path.rglob("*") if each.name.lower().endswith(ALIKE))
+            if deeper:
+                raise BadPolicy(f"{deeper[0].relative_to(directory)}: directories within are not read; move it up.")
+
+
+def _misnamed(name: str) -> str:
+    return f"{name}: call it {Path(name).stem}{ENDING}."
+
+
 def load_texts(files: Mapping[str, str]) -> Policy:
     """Compile a policy from the texts of its files. Raises `BadPolicy`."""
     read = _Read()
+    files = {name: text for name, text in files.items() if not name.endswith(TESTS)}
+    read.problems.extend(_misnamed(name) for name in files if not name.endswith(ENDING))
     for name, source in files.items():
         for item in read.attempt(items_of, name, source) or ():
             read.attempt(_take, item, read)

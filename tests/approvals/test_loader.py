@@ -214,6 +214,38 @@ def test_tests_of_a_policy_are_no_part_of_it(tmp_path: Path) -> None:
     assert list(loader.read_files(tmp_path, tests=True)) == ["policy.test.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("freeze.yml", "freeze.yml: call it freeze.yaml."),
+        ("freeze.YAML", "freeze.YAML: call it freeze.yaml."),
+        (".freeze.Yml", ".freeze.Yml: call it .freeze.yaml."),
+        ("freeze.test.yml", "freeze.test.yml: call it freeze.test.yaml."),
+        ("freezes/winter/freeze.yaml", "freezes/winter/freeze.yaml: directories within are not read; move it up."),
+    ],
+)
+def test_a_file_that_would_not_be_read_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "policy.yaml").write_text(GOOD)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text(GOOD)
+    for tests in (False, True):
+        with pytest.raises(BadPolicy) as refusal:
+            loader.read_files(tmp_path, tests=tests)
+        assert str(refusal.value) == reason
+
+
+def test_what_a_config_map_and_a_repository_leave_beside_a_policy_is_no_part_of_it(tmp_path: Path) -> None:
+    for directory in ("..2026_11_24", ".github", "notes"):
+        (tmp_path / directory).mkdir()
+    (tmp_path / "..2026_11_24" / "policy.yaml").write_text(GOOD)
+    (tmp_path / "..data").symlink_to("..2026_11_24")
+    (tmp_path / "policy.yaml").symlink_to("..data/policy.yaml")
+    (tmp_path / ".github" / "check.yml").write_text("")
+    (tmp_path / "notes" / "why.md").write_text("")
+    (tmp_path / "README").write_text("")
+    assert list(loader.read_files(tmp_path)) == ["policy.yaml"]
+
+
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_bytes(b"- id: \xff\xfe")
     with pytest.raises(BadPolicy, match=r"policy\.yaml:1: not UTF-8, at byte 6\."):

@@ -55,6 +55,15 @@ def test_another_policy_is_replayed_and_the_present_one_simulated(
         {"files": ["a.yaml:1: rule x: when is missing.", "a.yaml:1: rule x: because is missing."]},
     )
 
+    for files, said in (
+        ({"a.yaml": SHIPPED, "b.yml": "- {id: x}"}, "b.yml: call it b.yaml."),
+        ({"a.yaml": "- !!int abc"}, "a.yaml:1: tags such as !!int are not used in policies; write it plainly."),
+    ):
+        wrong = script(people.mira).post("/api/policy/replay", {"files": files}, format="json")
+        assert (wrong.status_code, wrong.json()["errors"]["files"][0]) == (422, said)
+    with_tests = {"files": {**body["files"], "default.test.yaml": "not even YAML: ["}}
+    assert script(people.mira).post("/api/policy/replay", with_tests, format="json").json()["looked_at"] == 1
+
     question = {"person": "leila", "action": "resize-workload", "target": checkout.pk, "params": {"replicas": 4}}
     answer = script(people.mira).post("/api/policy/simulate", question, format="json")
     assert answer.json()["ruling"]["effect"] == "deny"
@@ -64,23 +73,6 @@ def test_another_policy_is_replayed_and_the_present_one_simulated(
     for wrong_question in (*wrongly, *({"at": moment} for moment in wrong_moments)):
         refused = script(people.mira).post("/api/policy/simulate", {**question, **wrong_question}, format="json")
         assert refused.status_code == 422
-
-    parts = [
-        {"action": "restart-workload", "target": checkout.pk},
-        {
-            "action": "get-namespace-access",
-            "target": checkout.pk,
-            "params": {"role": "afterdeck-view-logs", "minutes": 30, "identity": "token"},
-        },
-    ]
-    several = {"action": "chain", "target": checkout.pk, "params": {"parts": parts}}
-    told = {
-        who: script(people.mira)
-        .post("/api/policy/simulate", {"person": who, **several}, format="json")
-        .json()["ruling"]
-        for who in ("mira", "leila")
-    }
-    assert (told["mira"]["effect"], told["leila"]["effect"]) == ("needs", "deny")
 
 
 def test_what_is_simulated_tells_nothing_of_strangers(

@@ -123,6 +123,8 @@ def test_another_policy_is_replayed_over_what_one_sees(people: People, signed_in
     assert (wrong.status_code, "x.yaml:1: rule x: when is missing." in wrong.content.decode()) == (422, True)
     bytes_of_no_text = SimpleUploadedFile("x.yaml", b"\xff")
     assert "not UTF-8" in replayed(people.mira, SHIPPED, upload=bytes_of_no_text)
+    misnamed = SimpleUploadedFile("default.yml", LARGER.encode())
+    assert "default.yml: call it default.yaml." in replayed(people.mira, SHIPPED, upload=misnamed)
 
 
 def test_an_earlier_version_is_replayed(
