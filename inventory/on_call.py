@@ -102,7 +102,7 @@ def set_shifts(*, actor: Person, team: Team, wanted: Sequence[Planned], now: dat
         _lock(team)
         rows = Shift.objects.filter(team=team, ends_at__gt=now).select_related("team", "person")
         there = {(row.person_id, row.starts_at): row for row in rows}
-        plan = {(each.person.pk, each.starts_at): each for each in wanted if each.ends_at > now}
+        plan = _plan(wanted, now)
         gone = [row for key, row in there.items() if key not in plan or plan[key].ends_at != row.ends_at]
         new = [each for key, each in plan.items() if key not in there or there[key].ends_at != each.ends_at]
         for each in new:
@@ -113,6 +113,15 @@ def set_shifts(*, actor: Person, team: Team, wanted: Sequence[Planned], now: dat
         for each in new:
             _add(actor, team, each)
     return len({(row.person_id, row.starts_at) for row in gone} | {(each.person.pk, each.starts_at) for each in new})
+
+
+def _plan(wanted: Sequence[Planned], now: datetime) -> dict[tuple[int, datetime], Planned]:
+    """By what a shift is known by: the same one with two ends would be one of them, and nobody would know which."""
+    plan: dict[tuple[int, datetime], Planned] = {}
+    for each in wanted:
+        if each.ends_at > now and plan.setdefault((each.person.pk, each.starts_at), each) is not each:
+            raise Unfit("shifts", f"{each.person.name} is there twice from {each.starts_at:%Y-%m-%d %H:%M %Z}.")
+    return plan
 
 
 def _counting() -> QuerySet[Shift]:

@@ -60,6 +60,15 @@ def test_a_schedule_is_sent_again_without_harm_and_what_is_left_out_ends(
     assert len(recorded("shift.removed")) == 1
 
 
+def test_the_same_shift_twice_in_one_schedule_is_refused(people: People, script: Caller, now: datetime) -> None:
+    start = now.replace(hour=12, minute=0) + 24 * HOUR
+    body = schedule(shift(people.ines, start, start + HOUR), shift(people.ines, start, start + 2 * HOUR))
+    answer = script(people.kofi, "duty").put("/api/teams/payments/shifts", body, format="json")
+    said = [f"Ines is there twice from {start:%Y-%m-%d} 12:00 UTC."]
+    assert (answer.status_code, answer.json()["errors"]) == (422, {"shifts": said})
+    assert not Shift.objects.exists()
+
+
 def test_who_left_the_team_is_not_on_call_for_it(people: People, script: Caller, now: datetime) -> None:
     body = schedule(shift(people.mira, now - HOUR, now + HOUR), shift(people.jonas, now - HOUR, now + HOUR))
     script(people.kofi, "duty").put("/api/teams/payments/shifts", body, format="json")
