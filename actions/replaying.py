@@ -24,6 +24,9 @@ from .models import Request
 from .ruling import decide
 
 CHUNK = 500
+MOST_REQUESTS = 2000
+SECONDS = 8.0
+"""What is looked at while somebody waits for an answer."""
 
 
 class Kind(StrEnum):

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from actions import policies, queries
-from actions.replaying import Difference, Kind, Replay, replay
+from actions.replaying import MOST_REQUESTS, SECONDS, Difference, Kind, Replay, replay
 from approvals import loader, versions
 from approvals.loader import TESTS, Policy
 from approvals.models import PolicyVersion
@@ -24,9 +24,7 @@ from .policy import tested_of
 
 WINDOWS = {"7": "7 days", "30": "30 days", "90": "90 days"}
 USUAL = "30"
-MOST_REQUESTS = 2000
 MOST_SHOWN = 200
-SECONDS = 8.0
 MOST_FILES = 20
 TITLES = {
     Kind.LOOSER: ("Would be let through with less", "succeeded"),

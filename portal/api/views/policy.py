@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from actions import policies, queries
 from actions.errors import BadParams, NotFound
-from actions.replaying import replay
+from actions.replaying import MOST_REQUESTS, SECONDS, replay
 from actions.simulating import simulate
 from approvals import loader
 from approvals.models import PolicyVersion
@@ -27,8 +27,6 @@ from .endpoint import Endpoint
 
 ENTRANCE = "api"
 MOST_VERSIONS = 50
-MOST_REQUESTS = 2000
-SECONDS = 8.0
 
 
 class Policy(Endpoint):
