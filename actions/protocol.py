@@ -206,6 +206,8 @@ class Action(ABC, Generic[P]):
     everyday: ClassVar[bool] = False
     """Whether it has a button of its own on a service's page; the others are behind "More"."""
     gives_access: ClassVar[bool] = False
+    only_stops: ClassVar[bool] = False
+    """Taking it back is no more than stopping it: what it had done by then stays done."""
     """Whether what it does, with `lasts_seconds`, is somebody's access, which must end, or a change, which may be left as it is."""
     params: type[P]
 

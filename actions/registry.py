@@ -77,6 +77,13 @@ def headline_of(action_id: str, what: str) -> str:
     return " ".join(filter(None, (title_of(action_id), action.preposition if action else "", what)))
 
 
+def only_stops(action_id: str) -> bool:
+    """Whether a run of it that is taken back is only stopped, and what it had done stays done."""
+    _load()
+    action = _actions.get(action_id)
+    return action is not None and action.only_stops
+
+
 def writes_logs(action_id: str) -> bool:
     """Whether what a run of it starts writes something that is kept."""
     _load()

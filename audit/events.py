@@ -45,7 +45,7 @@ VERBS: dict[str, str] = {
     "verification.failed": "Reality disagrees with the plan",
     "revert.started": "The inverse of the plan begins",
     "execution.succeeded": "The run ended: verified",
-    "execution.reverted": "The run ended: taken back, verified",
+    "execution.reverted": "The run ended: taken back, or a task stopped, and verified so",
     "execution.failed": "The run ended: nothing changed",
     "execution.cancelled": "The run ended before anything changed",
     "execution.needs_human": "The run cannot know; a person has to look",

@@ -45,6 +45,7 @@ class RunCronJobParams(Params):
 class RunCronJob(Action[RunCronJobParams]):
     id, title, icon, risk = "run-cronjob", "Run now", "player-play", Risk.LOW
     target, kinds = TargetKind.WORKLOAD, ("CronJob",)
+    only_stops = True
     params = RunCronJobParams
 
     def defaults(self, target: Target, world: World) -> Mapping[str, Any]:

@@ -50,6 +50,7 @@ class RunTaskParams(Params):
 class RunTask(Action[RunTaskParams]):
     id, title, icon, risk = "run-task", "Run task", "player-play", Risk.MEDIUM
     preposition = "for"
+    only_stops = True
     target, kinds = TargetKind.WORKLOAD, ("Deployment", "StatefulSet")
     params = RunTaskParams
 

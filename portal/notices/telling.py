@@ -16,7 +16,9 @@ from django.db import OperationalError, transaction
 from django.urls import reverse
 
 from actions import scheduled
+from actions.jobs import STAYS
 from actions.models import Request
+from actions.registry import only_stops
 from approvals import absences
 from approvals.models import Round
 from approvals.rulings import requirement_from
@@ -217,6 +219,11 @@ def _ended(said: str) -> Teller:
     return _about_request(tell)
 
 
+def _taken_back(story: Story, request: Request) -> Iterator[Told]:
+    said = f"stopped. {STAYS}" if only_stops(request.action) else "taken back"
+    yield from story.tell([request.requester], Kind.ENDED, f"{what_of(request)}: {said}", path_of(request))
+
+
 def _trouble(said: str) -> Teller:
     def tell(story: Story, request: Request) -> Iterator[Told]:
         people = _once([request.requester, *story.batch.approvers_of(request)])
@@ -294,7 +301,7 @@ TELLERS: dict[str, Teller] = {
     "request.expired": _answered("nobody answered in time"),
     "request.stale": _ended("what was agreed is no longer what would happen, so nothing has run"),
     "execution.succeeded": _ended("done and verified"),
-    "execution.reverted": _ended("taken back"),
+    "execution.reverted": _about_request(_taken_back),
     "execution.failed": _ended("failed, and nothing changed"),
     "execution.cancelled": _ended("cancelled, and nothing changed"),
     "execution.resolved": _ended("somebody looked, and said what is true"),

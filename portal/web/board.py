@@ -14,6 +14,8 @@ from inventory import queries as inventory
 from inventory.models import Environment, Service, Workload
 from inventory.samples import WANT_NOTHING
 
+from .progress import ending_of
+
 SCHEDULED = ("Scheduled", "Runs by its schedule")
 SUSPENDED = ("Suspended", "Its schedule is suspended")
 
@@ -113,4 +115,4 @@ def _last(request: Request | None) -> LastChange | None:
     if request is None:
         return None
     run = getattr(request, "execution", None)
-    return LastChange(request, title_of(request.action), run.state if run else request.state)
+    return LastChange(request, title_of(request.action), ending_of(request, run) if run else request.state)

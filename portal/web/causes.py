@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 from actions.errors import Difference
+from actions.jobs import STAYS
 from actions.models import Execution, Request
 from actions.protocol import Plan
 from actions.states import ExecutionState, RequestState
@@ -51,6 +52,12 @@ def cause_of(request: Request, votes: Sequence[Vote], plan: Plan, differences: S
         ))  # fmt: skip
     if run is None or not run.cause:
         return None
+    if run.state == E.REVERTED and state != E.REVERTED:
+        return Cause(state, f"{_clause(run.cause)}, and it was stopped", (
+            Row("Cause", run.cause),
+            Row("What is true now", f"Nothing of it runs any more. {STAYS}"),
+            Row("What to do", "Read its log, and set right what it left half done. Then ask again."),
+        ))  # fmt: skip
     if state == E.REVERTED:
         back = people([step.title for step in plan.revert])
         return Cause(state, f"{_clause(run.cause)}, so it was taken back", (

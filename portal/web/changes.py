@@ -16,7 +16,7 @@ from actions.states import ENDED, ExecutionState, RequestState
 from approvals.models import Vote
 from inventory.models import Service
 
-from . import words
+from . import progress, words
 from .goals import address_from
 
 MOST = 20
@@ -51,7 +51,7 @@ def request_votes(request: Request) -> list[Vote]:
 
 def entry_of(request: Request, votes: Sequence[Vote]) -> Entry:
     run: Execution | None = getattr(request, "execution", None)
-    shown = run.state if run is not None and request.state == RequestState.APPROVED else request.state
+    shown = progress.state_of(request)
     return Entry(
         request, shown, _outcome(request, run, votes), _agreed(request, votes), _again(request), _undo(request, shown)
     )
@@ -88,7 +88,7 @@ def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> 
     if at is not None and run is not None:
         return f"Agreed to, runs {words.moment(at)}"
     if run is not None and request.state == RequestState.APPROVED:
-        return _run_outcome(run)
+        return _run_outcome(run, progress.state_of(request))
     no = next((vote for vote in votes if vote.decision == Vote.Decision.REJECT), None)
     if no is not None:
         return f"{no.voter.name} said no: “{no.note.strip()}”"
@@ -105,12 +105,12 @@ OUTCOMES: dict[str, str] = {
 }
 
 
-def _run_outcome(run: Execution) -> str:
+def _run_outcome(run: Execution, shown: str) -> str:
     took = words.span((run.ended_at - run.started_at).total_seconds()) if run.ended_at and run.started_at else ""
     seen = str(run.observed.get("sentence", ""))
     if run.state == ExecutionState.SUCCEEDED:
         return f"{seen or 'Verified'} in {took}" if took else seen or "Verified"
-    if run.state == ExecutionState.REVERTED:
+    if shown == ExecutionState.REVERTED:
         return f"Reverted after {took}: {run.cause}" if took else f"Reverted: {run.cause}"
     if run.state in ENDED or run.state == ExecutionState.NEEDS_HUMAN:
         return run.cause or ExecutionState(run.state).label

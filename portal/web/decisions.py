@@ -12,6 +12,7 @@ from django.utils import timezone
 from actions import claims, proposals, scheduled, services, voting
 from actions.errors import TooLate
 from actions.handover import has_credential
+from actions.jobs import STAYS
 from actions.models import Execution, Request
 from actions.protocol import Plan
 from actions.states import ACTIVE, ExecutionState, RequestState
@@ -234,6 +235,8 @@ def _again(person: Person, request: Request) -> str:
 def _ended(request: Request, run: Execution | None, state: str) -> str:
     at = run.ended_at if run is not None and run.ended_at and state in tuple(E) else request.decided_at
     when = f" {_at(at)}" if at else ""
+    if run is not None and run.state == E.REVERTED and state != E.REVERTED:
+        return f"{E(state).label}{when}. {STAYS}"
     endings: dict[str, str] = {
         R.REJECTED: f"Rejected{when}. Nothing has run.",
         R.EXPIRED: f"Nobody answered, so it expired{when}. Nothing has run.",

@@ -26,6 +26,7 @@ from inventory.models import Person
 from .access import Row, rows_of
 from .board import Board, board_of
 from .door import signed_in
+from .progress import ending_of
 from .shell import shell_of
 
 MOST_SERVICES = 50
@@ -177,7 +178,9 @@ def _look(request: Request) -> Need:
 def _mine(request: Request) -> Need:
     run: Execution | None = getattr(request, "execution", None)
     if run is not None and request.state != RequestState.STALE:
-        return Need("mine", request, run.state, run.ended_at or run.started_at or run.queued_at, cause=run.cause)
+        return Need(
+            "mine", request, ending_of(request, run), run.ended_at or run.started_at or run.queued_at, cause=run.cause
+        )
     names = tuple(name for _, name in _candidates(request))
     no = _refusal(request)
     return Need(

@@ -27,6 +27,7 @@ from inventory.models import Person, Service, Workload
 
 from .acts import Act, act_of, fitting
 from .door import signed_in
+from .progress import ending_of
 
 MOST_ACTS = 6
 MOST_SERVICES = 6
@@ -151,7 +152,7 @@ def _requests(person: Person, asked: Asked, text: str) -> list[FoundRequest]:
 
 def _state(request: Request) -> str:
     run = getattr(request, "execution", None)
-    return run.state if run else request.state
+    return ending_of(request, run) if run else request.state
 
 
 def marked(name: str, words: Sequence[str]) -> SafeString:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from actions import scheduled
 from actions.models import Execution, JournalEntry, Request
 from actions.queries import Estimate
+from actions.registry import only_stops
 from actions.states import ACTIVE, ExecutionState, RequestState
 from actions.suspensions import DECLARED
 from approvals.models import Round, Vote
@@ -31,7 +32,14 @@ def run_of(request: Request) -> Execution | None:
 def state_of(request: Request) -> str:
     """The one word for a request: its run's state once it may run, else its own."""
     run = run_of(request)
-    return str(run.state if run is not None and request.state == R.APPROVED else request.state)
+    return ending_of(request, run) if run is not None and request.state == R.APPROVED else str(request.state)
+
+
+def ending_of(request: Request, run: Execution) -> str:
+    """A run's state as people call it: of a task that was stopped nothing is as before, so it failed, or was cancelled."""
+    if run.state != E.REVERTED or not only_stops(request.action):
+        return str(run.state)
+    return str(E.FAILED if run.cancel_requested_by_id is None else E.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def steps_of(request: Request, journal: Sequence[JournalEntry], estimate: Estima
         return plan, approve, Step("Apply"), Step("Verify"), Step("Done")
     if request.state in (R.STALE, R.WITHDRAWN) or run is None:
         return plan, approve, _stopped(request), Step("Verify"), Step("Done")
-    return plan, approve, _apply(request, run), _verify(run, journal), _done(run, journal, estimate)
+    return plan, approve, _apply(request, run), _verify(run, journal), _done(request, run, journal, estimate)
 
 
 def _approve(request: Request) -> Step:
@@ -116,8 +124,8 @@ def _verify(run: Execution, journal: Sequence[JournalEntry]) -> Step:
     return Step("Verify", "failed", clock(applied), f"failed after {_between(applied, looked.ended_at)}")
 
 
-def _done(run: Execution, journal: Sequence[JournalEntry], estimate: Estimate | None) -> Step:
-    state = str(run.state)
+def _done(request: Request, run: Execution, journal: Sequence[JournalEntry], estimate: Estimate | None) -> Step:
+    state = ending_of(request, run)
     ended = clock(run.ended_at) if run.ended_at else ""
     if state == E.SUCCEEDED:
         return Step("Done", state, ended, f"{_between(run.started_at, run.ended_at)} in all")
@@ -131,7 +139,8 @@ def _done(run: Execution, journal: Sequence[JournalEntry], estimate: Estimate | 
     if state == E.NEEDS_HUMAN:
         return Step("Needs human", state, "", "a person has to look", current=True)
     if state in (E.FAILED, E.CANCELLED):
-        return Step(E(state).label, state, ended, "nothing changed")
+        stays = run.state == E.REVERTED
+        return Step(E(state).label, state, ended, "what it did stays" if stays else "nothing changed")
     if estimate is not None and run.started_at is not None:
         return Step("Done", "", f"about {clock(run.started_at + timedelta(seconds=estimate.usual))}", "")
     return Step("Done", note="")

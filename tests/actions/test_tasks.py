@@ -1,6 +1,7 @@
 """Tasks from asking to their log: done, failed, stopped, refused; and CronJobs run, suspended and resumed."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ from actions.states import ExecutionState, RequestState
 from audit import queries
 from audit.events import SYSTEM
 from connectors.kubernetes.jobs import job_name
-from inventory.models import Workload
+from inventory.models import Person, Workload
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves, asks, fresh, work_off
 from tests.cluster import Namespace, eventually, made_namespace, workload
@@ -38,6 +39,12 @@ def namespace(endpoints: Endpoints) -> Iterator[Namespace]:
 @pytest.fixture
 def staging(shop: Shop) -> Workload:
     return shop.knows("checkout", environment=shop.staging)
+
+
+def page_of(person: Person, request: Request) -> str:
+    client = Client()
+    client.force_login(person, backend="django.contrib.auth.backends.ModelBackend")
+    return client.get(f"/requests/{request.pk}").content.decode()
 
 
 def until_running(namespace: Namespace, request: Request, template: str) -> str:
@@ -97,6 +104,11 @@ def test_a_task_that_fails_is_taken_away_and_its_log_stays(
 
     assert run.state == ExecutionState.REVERTED
     assert run.cause == "The task failed: Ended with exit code 1. What it had done by then stays done."
+    page = page_of(people.mira, run.request)
+    assert "The task failed, and it was stopped" in page
+    assert 'data-state="failed"' in page
+    assert "Reverted" not in page
+    assert "taken back" not in page
     assert "index built" in RunLog.objects.get(execution=run).text
     assert "broken-task" not in namespace.kubectl("get", "jobs", "-o", "name")
 
@@ -110,6 +122,9 @@ def test_cancelling_stops_the_task(people: People, staging: Workload, namespace:
     run = work_off(request)
 
     assert (run.state, run.cause) == (ExecutionState.REVERTED, "Mira cancelled it.")
+    page = page_of(people.mira, request)
+    assert re.search(r"Cancelled at .{5}\. What it had done by then stays done\.", page)
+    assert "Reverted" not in page
     assert "endless" not in namespace.kubectl("get", "jobs,pods", "-o", "name")
     assert RunLog.objects.filter(execution=run).exists()  # as far as it had come
 
