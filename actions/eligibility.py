@@ -17,7 +17,6 @@ from approvals.models import Absence, Round, Vote
 from approvals.queries import requirements_of
 from approvals.rulings import Requirement, requirement_from
 from approvals.services import Standing, Voter, counted
-from approvals.tally import CountedVote
 from inventory import on_call
 from inventory import queries as inventory
 from inventory.models import Person, Service, Team
@@ -122,9 +121,9 @@ def eligibility_of(person: Person) -> Eligibility:
 
 def voter_of(person: Person, at: datetime) -> Voter:
     """Who decides with this account, and in whose place they may while these are away."""
-    absent = Person.objects.filter(pk__in=absences.stand_in_for([person.pk], at))
-    instead = {each.identity for each in absent.select_related("same_person_as__same_person_as")}
-    return Voter(person.pk, person.identity, person.name, frozenset(instead - {person.identity}))
+    away = inventory.identities_of(absences.stand_in_for([person.pk], at))
+    instead_of = {account: human for account, human in away.items() if human != person.identity}
+    return Voter(person.pk, person.identity, person.name, instead_of)
 
 
 def standing_of(asked: Round, service: Service | None, voter: Voter | None = None) -> Standing:
@@ -143,12 +142,9 @@ def standing_of(asked: Round, service: Service | None, voter: Voter | None = Non
         for vote in votes
         if vote.voter.is_active
     ]
-    accounts = _accounts(votes, counting, voter)
-    needs = tuple(
-        _still(
-            asked, known, {human: [eligibility_of(each) for each in them] for human, them in accounts.items()}, service
-        )
-    )
+    accounts = _accounts(votes, known, voter)
+    eligible = {human: [eligibility_of(each) for each in them] for human, them in accounts.items()}
+    needs = tuple(_still(asked, known, eligible, service))
     holding = {person.identity for need in needs for person in need.people}
     return Standing(
         requester=known.get(asked.requester_identity, asked.requester_identity),
@@ -160,19 +156,22 @@ def standing_of(asked: Round, service: Service | None, voter: Voter | None = Non
     )
 
 
-def _accounts(votes: Iterable[Vote], counting: Iterable[CountedVote], voter: Voter | None) -> dict[int, list[Person]]:
-    """With what they decide: whoever votes, the account they do it with; whoever is stood in for, any that they have."""
+def _accounts(votes: Iterable[Vote], known: Mapping[int, int], voter: Voter | None) -> dict[int, list[Person]]:
+    """With what they decide: whoever votes, the account they do it with; whoever is stood in for, those that are away."""
     found: dict[int, list[Person]] = {}
+    away = set[int]()
+    if voter is not None:
+        away |= {voter.account, *voter.instead_of}
+        found |= {human: [] for human in voter.instead_of.values()}
     for vote in votes:
         if vote.instead_of is None:
             found.setdefault(vote.voter.identity, []).append(vote.voter)
-    absent = {each.instead_of for each in counting if each.instead_of is not None}
-    if voter is not None:
-        absent |= voter.instead_of
-        found.setdefault(voter.identity, []).extend(Person.objects.filter(pk=voter.account))
-    for each in inventory.people_known_as(absent) if absent else ():
+        else:
+            away |= set(vote.accounts_away)
+            found.setdefault(known.get(vote.instead_of, vote.instead_of), [])
+    for each in Person.objects.filter(pk__in=away).select_related("same_person_as__same_person_as") if away else ():
         found.setdefault(each.identity, []).append(each)
-    return {**{human: [] for human in absent}, **found}
+    return found
 
 
 def _still(

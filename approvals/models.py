@@ -3,6 +3,7 @@ that ever decided.
 """
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 
@@ -85,6 +86,11 @@ class Vote(models.Model):
     voter = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="votes")
     identity = models.BigIntegerField()
     instead_of = models.BigIntegerField(null=True, help_text="The human the voter stood in for")
+    accounts_away = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        help_text="Which of that human's accounts: what another one may decide, it does itself",
+    )
     decision = models.CharField(max_length=16, choices=Decision.choices)
     digest = models.CharField(max_length=64)
     note = models.TextField(blank=True)

@@ -5,7 +5,7 @@ on the round.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -39,12 +39,12 @@ class VoteRefused(Exception):
 
 @dataclass(frozen=True)
 class Voter:
-    """Who votes, as values: the account, the human behind it, and whom they stand in for now."""
+    """Who votes, as values: the account, the human behind it, and whom they stand in for now: each account that is away, and its human."""
 
     account: int
     identity: int
     name: str
-    instead_of: frozenset[int] = frozenset()
+    instead_of: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing,
         instead_of = authority if authority != voter.identity else None
         Vote.objects.create(
             round=mine, voter_id=voter.account, identity=voter.identity, digest=ballot.digest, note=ballot.note, at=now,
-            instead_of=instead_of, entrance=ballot.entrance, looked_seconds=ballot.looked_seconds,
+            instead_of=instead_of, accounts_away=[pk for pk, human in voter.instead_of.items() if human == instead_of], entrance=ballot.entrance, looked_seconds=ballot.looked_seconds,
             decision=Vote.Decision.APPROVE if ballot.approves else Vote.Decision.REJECT,
         )  # fmt: skip
         votes = (*standing.votes, CountedVote(voter.identity, ballot.approves, ballot.digest, instead_of))
@@ -214,12 +214,13 @@ def _ask(asked: Round, needs: Sequence[Requirement], risk: int, never: Set[int] 
 def _check(asked: Round, standing: Standing, voter: Voter, ballot: Ballot, now: datetime) -> int:
     places = _places(standing, voter)
     if asked.state != Round.State.OPEN:
-        raise VoteRefused(ROUND_CLOSED, "This was decided already. Reload the page to see how.")
+        raise VoteRefused(ROUND_CLOSED, "This was decided already. The page of the request says how.")
     if now >= asked.expires_at:  # whether or not a sweeper has come by to say so
         raise VoteRefused(ROUND_EXPIRED, "The time to decide is over. The requester can ask again.")
     if ballot.digest != asked.digest:
         raise VoteRefused(
-            ONE_DIGEST, "You looked at another plan than the one that is asked for. Reload, look at the change, decide."
+            ONE_DIGEST,
+            "You looked at another plan than the one that is asked for. Look at the present one, then decide.",
         )
     place = _free(places, standing, voter)
     if not ballot.approves and not ballot.note.strip():
@@ -232,7 +233,7 @@ def _places(standing: Standing, voter: Voter) -> list[int]:
     if voter.identity == standing.requester:
         raise VoteRefused(NEVER_THE_REQUESTER, f"You cannot approve this: you asked for it. {_can(standing, voter)}")
     holding = {person.identity for need in standing.needs for person in need.people} - {standing.requester}
-    places = [each for each in (voter.identity, *sorted(voter.instead_of)) if each in holding]
+    places = [each for each in (voter.identity, *sorted(set(voter.instead_of.values()))) if each in holding]
     if places:
         return places
     if voter.identity in standing.asked:

@@ -143,13 +143,6 @@ def identities_of(accounts: Collection[int]) -> dict[int, int]:
     return {row.pk: row.identity for row in rows}
 
 
-def people_known_as(identities: Collection[int]) -> list[Person]:
-    """Every account of these humans that can sign in."""
-    linked = Q(pk__in=identities) | Q(same_person_as__in=identities) | Q(same_person_as__same_person_as__in=identities)
-    rows = Person.objects.filter(linked, is_active=True).select_related("same_person_as__same_person_as")
-    return [row for row in rows if row.identity in identities]
-
-
 def colleagues_of(person: Person) -> list[Person]:
     """Who shares a group with the person, or administers as they do; not themselves under another account. In name order."""
     alike = Q(groups__in=person.groups.all())

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from actions import claiming, claims, confirmation, queries, services, sweeping
 from actions.errors import NotAllowed, TooLate, VoteDoesNotCount
 from actions.models import Execution, Request
+from actions.queue import Queue
 from actions.states import ExecutionState, RequestState
 from approvals import absences
 from approvals.models import Absence, Asked, Round, Vote
@@ -117,6 +118,31 @@ def test_nobody_stands_in_before_it_begins_or_after_it_has_ended(
     away(people.jonas, nina)
     back(people.jonas)
     assert refused(nina, request) == "only-who-was-asked"
+
+
+def test_whoever_stands_in_for_one_account_decides_nothing_that_another_of_it_could(
+    people: People, nina: Person, checkout: Workload, settings: Settings, tmp_path: Path
+) -> None:
+    """Jonas administers with a second account; the one that is away approves for its team only."""
+    rules(settings, tmp_path, "{count: 1, of: administrators}")
+    admin = Person.objects.create(username="jonas-admin", is_superuser=True, same_person_as=people.jonas)
+    request, held = (asks(people.mira, "restart-workload", checkout) for _ in range(2))
+    assert refused(people.jonas, request) == "still-an-approver"
+    away(people.jonas, nina)
+    assert Queue(nina).page().waiting == ()
+    assert refused(nina, request) == "only-who-was-asked"
+    back(people.jonas)
+    Absence.objects.create(
+        person=admin, stand_in=nina, starts_at=timezone.now(), ends_at=timezone.now() + timedelta(days=1)
+    )
+    nina.groups.create(name="night-shift").user_set.add(admin)
+    assert [each.request for each in Queue(nina).page().waiting] == [request, held]
+    for each in (request, held):
+        approves(nina, each)
+    assert confirmation.objection(fresh(held)) == ""
+    Person.objects.filter(pk=admin.pk).update(is_superuser=False)  # and Jonas's other account becomes one instead
+    Person.objects.filter(pk=people.jonas.pk).update(is_superuser=True)
+    assert "no longer an approver" in confirmation.objection(fresh(held))
 
 
 def test_one_place_is_filled_once_whoever_of_the_two_is_first(
