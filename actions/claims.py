@@ -39,7 +39,7 @@ def claim(*, actor: Person, request: Request) -> None:
             raise TooLate(
                 f"{other.name} is looking at it already. You can still decide."
                 if other
-                else "There is nothing to decide any more. Reload the page to see how it ended."
+                else "There is nothing to decide any more. The page of the request says how it ended."
             )
         _record("request.claimed", actor, request, "looking at it")
 

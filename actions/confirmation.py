@@ -62,7 +62,9 @@ def confirm(execution: Execution) -> Answer:
     except BadParams as refusal:
         return _stale(execution, f"Its values are not valid any more. {refusal}")
     if now.digest != request.digest:
-        return _stale(execution, "What would happen is no longer what was agreed, so nothing was done.", now)
+        return _stale(
+            execution, f"What would happen is no longer what was {_settled(request)}, so nothing was done.", now
+        )
     try:
         problem = policy_turned(request, now, terms_of(request))
     except NotFound as gone:  # what it acts on belongs to nobody by now
@@ -72,14 +74,20 @@ def confirm(execution: Execution) -> Answer:
     if not execution.journal.filter(phase=JournalEntry.Phase.CONFIRM, status=JournalEntry.Status.DONE).exists():
         with transaction.atomic():
             journal.observe(
-                execution, JournalEntry.Phase.CONFIRM, "Plan again, compare with the agreed one", JournalEntry.Status.DONE,
-                "Same digest: what runs is what was agreed.", {"digest": request.digest},
+                execution, JournalEntry.Phase.CONFIRM, f"Plan again, compare with what was {_settled(request)}",
+                JournalEntry.Status.DONE, f"Same digest: what runs is what was {_settled(request)}.", {"digest": request.digest},
             )  # fmt: skip
             writer.record(Event(
-                "plan.confirmed", worker_actor(), f"digest {request.digest[:8]}, same as agreed", lifecycle.about(execution),
+                "plan.confirmed", worker_actor(), f"digest {request.digest[:8]}, same as {_settled(request)}", lifecycle.about(execution),
                 {"digest": request.digest},
             ))  # fmt: skip
     return Answer()
+
+
+def _settled(request: Request) -> str:
+    """How what may run came about: the record claims no agreement where nobody was asked, or glass was broken."""
+    decided = request.round is not None and not request.breaks_glass
+    return "agreed" if decided else "asked for"
 
 
 def objection(request: Request) -> str:
@@ -138,7 +146,12 @@ def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
     facts = facts_of(action, row, request.requester, at, now, policy, request.undo_of, terms=terms, again=request)
     ruling = decide(facts, now, policy, terms)
     if ruling.effect is Effect.DENY:
+        if request.breaks_glass and request.incident is not None and request.incident.closed_at is not None:
+            return f"{request.incident.reference} was closed before it began, so there is no glass to break any more. Ask for it as usual."
         return f"The policy says no now. {ruling.why}"
+    if more := ruling.overruled - ruling_from(request.ruling).overruled:
+        why = " ".join(answer.because for answer in ruling.set_aside if answer.rule in more)
+        return f"The policy denies by now what nobody agreed to set aside. {why}"
     if ruling.effect is Effect.NEEDS and request.round is None:
         return f"The policy now wants an approval. {ruling.why}"
     if ruling.effect is Effect.NEEDS and request.round:
@@ -146,6 +159,3 @@ def policy_turned(request: Request, now: Plan, terms: Terms) -> str:
         if not approvals.would_satisfy(request.round, standing, ruling.requirements):
             return f"The policy now wants more approvals than there are. {ruling.why}"
     return ""
-    if more := ruling.overruled - ruling_from(request.ruling).overruled:
-        why = " ".join(answer.because for answer in ruling.set_aside if answer.rule in more)
-        return f"The policy denies by now what nobody agreed to set aside. {why}"

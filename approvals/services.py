@@ -151,9 +151,10 @@ def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing,
         mine = locked(asked)
         authority = _check(mine, standing, voter, ballot, now)
         instead_of = authority if authority != voter.identity else None
+        away = [account for account, human in voter.instead_of.items() if human == instead_of]
         Vote.objects.create(
             round=mine, voter_id=voter.account, identity=voter.identity, digest=ballot.digest, note=ballot.note, at=now,
-            instead_of=instead_of, accounts_away=[pk for pk, human in voter.instead_of.items() if human == instead_of], entrance=ballot.entrance, looked_seconds=ballot.looked_seconds,
+            instead_of=instead_of, accounts_away=away, entrance=ballot.entrance, looked_seconds=ballot.looked_seconds,
             decision=Vote.Decision.APPROVE if ballot.approves else Vote.Decision.REJECT,
         )  # fmt: skip
         votes = (*standing.votes, CountedVote(voter.identity, ballot.approves, ballot.digest, instead_of))

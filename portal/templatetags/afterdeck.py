@@ -156,6 +156,12 @@ def moment(at: datetime) -> str:
 
 
 @register.filter
+def zoned(at: datetime) -> str:
+    """Wed 02:00 UTC."""
+    return words.zoned(at)
+
+
+@register.filter
 def runs_at(request: Request) -> datetime | None:
     """When it is to run, while that lies ahead."""
     return scheduled.runs_at(request, timezone.now())
@@ -183,6 +189,11 @@ def grouped(number: int) -> str:
 def people(names: list[str], joint: str = "and") -> str:
     """Jonas, Ines and Priya."""
     return words.people(names, joint)
+
+
+@register.filter
+def with_short_hashes(text: str) -> str:
+    return words.with_short_hashes(text)
 
 
 @register.filter

@@ -16,7 +16,7 @@ from actions.states import ExecutionState, RequestState
 from approvals.models import Vote
 
 from .progress import run_of, state_of
-from .words import moment, people
+from .words import HASH, moment, people, steps
 
 R, E = RequestState, ExecutionState
 
@@ -59,7 +59,7 @@ def cause_of(request: Request, votes: Sequence[Vote], plan: Plan, differences: S
             Row("What to do", "Read its log, and set right what it left half done. Then ask again."),
         ))  # fmt: skip
     if state == E.REVERTED:
-        back = people([step.title for step in plan.revert])
+        back = steps([step.title for step in plan.revert])
         return Cause(state, f"{_clause(run.cause)}, so it was taken back", (
             Row("Cause", run.cause),
             Row("Taken back", f"{back}, and verified like the change was."),
@@ -99,8 +99,7 @@ def _stale(request: Request, run: Execution | None, votes: Sequence[Vote], diffe
     names = people([vote.voter.name for vote in votes if vote.decision == Vote.Decision.APPROVE])
     rows = []
     if differences:
-        agreed, now = _apart(differences[0].agreed, differences[0].now)
-        rows.append(Row("What happened", f"Agreed was “{agreed}”. Now it would be “{now}”."))
+        rows.append(Row("What happened", _changed(differences, "Agreed" if names else "Asked for")))
     elif run is not None and run.cause:
         rows.append(Row("What happened", run.cause))
     if names:
@@ -130,6 +129,15 @@ def _rejected(votes: Sequence[Vote]) -> Cause:
     return Cause(str(R.REJECTED), f"{names} said no. Nothing has run.", (
         *said, Row("What to do", "Change what was asked for, or answer the reason, and ask again."),
     ))  # fmt: skip
+
+
+def _changed(differences: Sequence[Difference], how: str) -> str:
+    """The first difference that a person can read; a hash says only that something is another one."""
+    read = next((each for each in differences if not HASH.search(each.agreed + each.now)), None)
+    if read is None:
+        return f"{differences[0].label.rpartition(': ')[2].capitalize()} is another one now."
+    agreed, now = _apart(read.agreed, read.now)
+    return f"{how} was “{agreed}”. Now it would be “{now}”."
 
 
 def _apart(agreed: str, now: str) -> tuple[str, str]:

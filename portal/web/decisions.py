@@ -21,8 +21,11 @@ from inventory import queries as inventory
 from inventory.models import Person
 
 from . import progress
+from .glass import Broken
 from .goals import address_from
-from .words import moment, people, span
+from .proposed import Proposed
+from .there import Away, who_can
+from .words import moment, people, span, steps, zoned
 
 R, E = RequestState, ExecutionState
 
@@ -42,6 +45,8 @@ class Deck:
     claim: str = ""
     """Whether one can say that one is on it ("claim") or is not any more ("release")."""
     claimed_by: str = ""
+    may_review: bool = False
+    """Whether their word counts on glass that was broken."""
     may_withdraw: bool = False
     may_cancel: bool = False
     may_resolve: bool = False
@@ -62,13 +67,23 @@ class Deck:
     def version(self) -> str:
         """Changes when what can be done changes, so that a swap never takes a half-written note away."""
         can = (
-            self.may_vote, self.may_withdraw, self.may_cancel, self.may_resolve, self.may_start, self.may_start_now, self.may_supply,
+            self.may_vote, self.may_review,
+            self.may_withdraw, self.may_cancel, self.may_resolve, self.may_start, self.may_start_now, self.may_supply,
         )  # fmt: skip
         return f"{self.state}-{''.join(f'{each:d}' for each in can)}{bool(self.undo):d}"
 
 
-def deck_for(person: Person, request: Request, plan: Plan) -> Deck:
-    deck = _deck(person, request, plan)
+def deck_for(
+    person: Person,
+    request: Request,
+    plan: Plan,
+    away: Away,
+    proposed: Proposed | None = None,
+    broken: Broken | None = None,
+) -> Deck:
+    deck = _deck(person, request, plan, away, proposed)
+    if broken is not None and broken.may_review:
+        deck = replace(deck, may_review=True, again="", undo="")
     if plan.lasts_seconds is None:
         return deck
     mine = person.identity == request.requester.identity
@@ -77,11 +92,11 @@ def deck_for(person: Person, request: Request, plan: Plan) -> Deck:
     return replace(deck, gives_credential=gives, may_end=may_end, longer=_again(person, request) if mine else "")
 
 
-def _deck(person: Person, request: Request, plan: Plan) -> Deck:
+def _deck(person: Person, request: Request, plan: Plan, away: Away, proposed: Proposed | None) -> Deck:
     state, run = progress.state_of(request), progress.run_of(request)
     mine = person.identity == request.requester.identity
     if state == R.AWAITING_APPROVAL and request.round is not None:
-        return _asked(person, request, request.round, mine)
+        return _asked(person, request, request.round, mine, away, proposed)
     if state in (E.QUEUED, *ACTIVE) and run is not None:
         return _running(person, request, run, plan, mine)
     if state == E.NEEDS_HUMAN and run is not None:
@@ -93,17 +108,19 @@ def _deck(person: Person, request: Request, plan: Plan) -> Deck:
                 state, again=again)  # fmt: skip
 
 
-def _asked(person: Person, request: Request, asked: Round, mine: bool) -> Deck:
+def _asked(person: Person, request: Request, asked: Round, mine: bool, away: Away, proposed: Proposed | None) -> Deck:
     place = voting.place_of(person, request, timezone.now())
-    others = place.left
+    others = who_can(request, away, place.left)
     until = f"Without an answer it expires {_at(asked.expires_at)}."
     if (at := scheduled.runs_at(request, timezone.now())) is not None:
-        until = f"It is for {moment(at)}. {until}"
+        until = f"It is for {zoned(at)}. {until}"
     elif request.not_before is not None:
         until = f"Its time is over, so it runs as soon as it is agreed. {until}"
     state = str(request.state)
     claimer = claims.claimer_of(asked, timezone.now())
     claimed_by = claimer.name if claimer and claimer != person else ""
+    if mine and proposed is not None and proposed.open:
+        return Deck(f"{proposed.title}. Confirm it above, or keep yours.", until, state, may_withdraw=True)
     if mine:
         can = f"{people(others)} can." if others else "Nobody else was asked."
         return Deck(
@@ -143,7 +160,7 @@ def _running(person: Person, request: Request, run: Execution, plan: Plan, mine:
                     may_withdraw=mine, may_cancel=owner and not mine, cancelling="Cancel the run",
                     consequences=("Nothing has changed yet, and nothing will.",))  # fmt: skip
     changed = run.applied_at is not None or state == E.VERIFYING
-    back = people([step.title for step in plan.revert])
+    back = steps([step.title for step in plan.revert])
     title = f"Cancel and {back[:1].lower()}{back[1:]}" if changed and plan.revert else "Cancel the run"
     consequences: tuple[str, ...] = ("It stops before the next step. What has not happened does not happen.",)
     if changed and plan.revert:
@@ -180,7 +197,7 @@ def _later(person: Person, request: Request, at: datetime, mine: bool, owner: bo
     if not may and request.round is not None:
         sooner = " Whoever agreed can run it before."
     return Deck(
-        f"Runs {moment(at)}", f"It is looked at again then; if it changed, nothing happens.{sooner}", str(E.QUEUED),
+        f"Runs {zoned(at)}", f"It is looked at again then; if it changed, nothing happens.{sooner}", str(E.QUEUED),
         may_withdraw=mine, may_cancel=owner and not mine, may_start_now=may, cancelling="Cancel the run",
         consequences=("Nothing has changed yet, and nothing will.",),
     )  # fmt: skip
@@ -235,12 +252,13 @@ def _again(person: Person, request: Request) -> str:
 def _ended(request: Request, run: Execution | None, state: str) -> str:
     at = run.ended_at if run is not None and run.ended_at and state in tuple(E) else request.decided_at
     when = f" {_at(at)}" if at else ""
+    replaced = getattr(request, "superseded_by", None) is not None
     if run is not None and run.state == E.REVERTED and state != E.REVERTED:
         return f"{E(state).label}{when}. {STAYS}"
     endings: dict[str, str] = {
         R.REJECTED: f"Rejected{when}. Nothing has run.",
         R.EXPIRED: f"Nobody answered, so it expired{when}. Nothing has run.",
-        R.WITHDRAWN: f"Taken back{when}. Nothing has run.",
+        R.WITHDRAWN: f"{'Replaced' if replaced else 'Taken back'}{when}. Nothing has run.",
         R.STALE: "Nothing has run. The approval covered another plan.",
         R.DENIED: "The policy said no. Nothing has run.",
         E.FAILED: f"Failed{when}. Nothing changed.",

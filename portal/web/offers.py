@@ -23,7 +23,7 @@ from inventory.models import Person
 from . import drafts
 from .door import signed_in
 from .goals import goal_of
-from .words import moment, people, span
+from .words import people, span, zoned
 
 MINUTES = "minutes"
 
@@ -36,6 +36,7 @@ class Shown:
     then: str
     instead: str
     button: str
+    icon: str
     fill: str
 
 
@@ -69,7 +70,8 @@ def shown(found: Offer) -> Shown:
     instead = people([_instead(each, labels[each.name]) for each in found.less])
     fill = json.dumps({each.name: str(each.value) for each in found.less})
     button = f"Use {_said(found.less[0], found.less[0].value)}" if len(found.less) == 1 else "Use these"
-    return Shown(_at(found.less), _then(found), instead, button, fill)
+    icon = "bolt" if found.seen.ruling.effect is Effect.ALLOW else "user-check"
+    return Shown(_at(found.less), _then(found), instead, button, icon, fill)
 
 
 def _instead(less: Less, label: str) -> str:
@@ -95,7 +97,7 @@ def _at(less: Sequence[Less]) -> str:
 def _then(found: Offer) -> str:
     ruling, later = found.seen.ruling, found.seen.terms.not_before
     if ruling.effect is Effect.ALLOW:
-        return f"it runs {moment(later) if later else 'now'}"
+        return f"it runs {zoned(later) if later else 'now'}"
     return f"it {ruling.headline[:1].lower()}{ruling.headline[1:]}"
 
 

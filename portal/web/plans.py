@@ -146,7 +146,7 @@ def _facts(plan: Plan, impact: Sequence[Impact], estimate: Estimate | None) -> I
         yield Fact(known.label, known.figure, known.meaning, known.worry)
     yield _takes(plan, estimate)
     if plan.revert:
-        steps = words.people([step.title for step in plan.revert])
+        steps = words.steps([step.title for step in plan.revert])
         if len(plan.revert) > MOST_OPEN:
             steps = f"In {len(plan.revert)} steps, the last one first"
         yield Fact("If it goes wrong", "Taken back by itself", f"{steps}. Nobody has to be asked for that.")
@@ -168,10 +168,8 @@ def _takes(plan: Plan, estimate: Estimate | None) -> Fact:
     limit = f"Given up after {words.roughly(plan.deadline_seconds)}."
     if estimate is None:
         return Fact("Takes", "Not known yet", f"Nothing like this has run here before. {proof}{limit}")
-    runs = words.counted(estimate.count, "run")
-    slowest = words.span(estimate.slowest)
-    return Fact(
-        "Takes",
-        f"About {words.span(estimate.usual)}",
-        f"The middle of {runs} like this, slowest {slowest}. {proof}{limit}",
+    usual, slowest = words.span(estimate.usual), words.span(estimate.slowest)
+    known = (
+        "It ran once" if estimate.count == 1 else f"The middle of {estimate.count} runs like this, slowest {slowest}"
     )
+    return Fact("Takes", f"About {usual}", f"{known}. {proof}{limit}")

@@ -19,7 +19,7 @@ from actions.suspensions import DECLARED
 from approvals.models import Round, Vote
 from approvals.queries import requirements_of
 
-from .words import clock, moment, people, span
+from .words import clock, people, some_of, span, zoned
 
 R, E = RequestState, ExecutionState
 Status, Phase = JournalEntry.Status, JournalEntry.Phase
@@ -54,10 +54,13 @@ class Step:
     since: datetime | None = None
 
 
-def steps_of(request: Request, journal: Sequence[JournalEntry], estimate: Estimate | None) -> tuple[Step, ...]:
+def steps_of(
+    request: Request, journal: Sequence[JournalEntry], estimate: Estimate | None, can: Sequence[str] = ()
+) -> tuple[Step, ...]:
+    """`can`: who is there to agree, by name."""
     run = run_of(request)
     plan = Step("Plan", "succeeded", clock(request.created_at), f"took {span(request.planned_in_ms / 1000)}")
-    approve = _approve(request)
+    approve = _approve(request, can)
     if request.state in (R.AWAITING_APPROVAL, R.DENIED, R.REJECTED, R.EXPIRED) or approve.current:
         return plan, approve, Step("Apply"), Step("Verify"), Step("Done")
     if request.state in (R.STALE, R.WITHDRAWN) or run is None:
@@ -65,7 +68,7 @@ def steps_of(request: Request, journal: Sequence[JournalEntry], estimate: Estima
     return plan, approve, _apply(request, run), _verify(run, journal), _done(request, run, journal, estimate)
 
 
-def _approve(request: Request) -> Step:
+def _approve(request: Request, can: Sequence[str]) -> Step:
     asked, state = request.round, str(request.state)
     if state == R.DENIED:
         return Step("Denied", state, clock(request.created_at), "by the policy", current=True)
@@ -74,7 +77,7 @@ def _approve(request: Request) -> Step:
             return Step("Glass broken", "degraded", clock(request.created_at), "nobody has agreed")
         return Step("Approve", "succeeded", clock(request.created_at), "nobody had to be asked")
     if state == R.AWAITING_APPROVAL:
-        return Step("Approve", state, "", f"waits for {people(asked_names(asked), 'or')}", current=True)
+        return Step("Approve", state, "", f"waits for {people(can, 'or')}", current=True)
     if asked.state == Round.State.APPROVED and asked.closed_at is not None:
         return Step(
             "Approve", "succeeded", clock(asked.closed_at), f"waited {_between(request.created_at, asked.closed_at)}"
@@ -98,7 +101,7 @@ def _apply(request: Request, run: Execution) -> Step:
         what = {"start": "waits to be started", "value": "waits for the value"}
         return Step("Apply", state, "", what[run.waits_for], current=True)
     if state == E.QUEUED and (at := scheduled.runs_at(request, timezone.now())) is not None:
-        return Step("Apply", state, "", f"runs {moment(at)}", current=True)
+        return Step("Apply", state, "", f"runs {zoned(at)}", current=True)
     if state == E.QUEUED:
         return Step("Apply", state, "", "waits for its turn" if run.cause else "in line for a worker", current=True)
     if state in (E.RUNNING, E.WAITING):
@@ -158,13 +161,17 @@ class Line:
     evidence: tuple[tuple[str, str], ...] = ()
     took: str = ""
     since: datetime | None = None
+    leads_to: int | None = None
+    """The request that it is about, if it is another one."""
 
 
-def diary(request: Request, votes: Sequence[Vote], journal: Sequence[JournalEntry]) -> tuple[Line, ...]:
+def diary(
+    request: Request, votes: Sequence[Vote], journal: Sequence[JournalEntry], replaced_by: int | None = None
+) -> tuple[Line, ...]:
     """Newest first: the run's journal, the decisions, and the question itself."""
     lines = [(entry.started_at, 2, _entry(request, entry)) for entry in journal]
     lines += [(vote.at, 1, _vote(request, vote)) for vote in votes]
-    lines += list(_ends(request))
+    lines += list(_ends(request, replaced_by))
     activated, at = request.activated_at, request.not_before
     brought_forward = activated is not None and at is not None and activated < at  # of that the journal says by whom
     if activated is not None and not brought_forward:
@@ -225,10 +232,13 @@ def _vote(request: Request, vote: Vote) -> Line:
     )
 
 
-def _ends(request: Request) -> Iterator[tuple[datetime, int, Line]]:
+def _ends(request: Request, replaced_by: int | None) -> Iterator[tuple[datetime, int, Line]]:
     if request.decided_at is None:
         return
-    if request.state == R.WITHDRAWN:
+    if replaced_by is not None:
+        said = f"{request.requester.name} agreed to less instead"
+        yield request.decided_at, 3, Line(clock(request.decided_at), "withdrawn", said, leads_to=replaced_by)
+    elif request.state == R.WITHDRAWN:
         yield (
             request.decided_at,
             3,
@@ -254,16 +264,9 @@ def _asked(request: Request) -> Line:
     if request.round is None:
         text = "Nobody had to be asked."
     else:
-        text = " ".join(
-            f"{need['count']} of {people([who['name'] for who in need['people']], 'or')} had to agree."
-            for need in request.round.requirements
-        )
+        whom = (some_of(need["count"], [who["name"] for who in need["people"]]) for need in request.round.requirements)
+        text = " ".join(f"{each[:1].upper()}{each[1:]} had to agree." for each in whom)
     return Line(clock(request.created_at), "succeeded", f"{request.requester.name} asked", text, took=took)
-
-
-def asked_names(asked: Round) -> list[str]:
-    """The people who could decide, by name, once each; also those who are asked by now because nobody had answered."""
-    return list(dict.fromkeys(who.name for need in requirements_of(asked) for who in need.people))
 
 
 def stood_in_for(vote: Vote, asked: Round | None) -> str:

@@ -19,7 +19,7 @@ from inventory import on_call
 from inventory.models import Person, Service
 
 from .moments import as_typed
-from .words import moment, roughly
+from .words import moment, roughly, zoned
 
 MINUTE = timedelta(minutes=1)
 
@@ -116,7 +116,7 @@ def verdict_of(ruling: Ruling, at: datetime | None = None) -> Verdict:
 
 def headline(ruling: Ruling, at: datetime | None) -> str:
     if at is not None and ruling.effect is Effect.ALLOW:
-        return f"Runs {moment(at)}, nobody has to be asked"
+        return f"Runs {zoned(at)}, nobody has to be asked"
     return ruling.headline
 
 
@@ -172,8 +172,7 @@ def _notes(needs: Iterable[Requirement], service: Service, requester: Person, no
     named = {who.username: who for need in needs for who in need.people}
     if not named:
         return {}
-    accounts = dict(Person.objects.filter(username__in=named).values_list("pk", "username"))
-    away = {accounts[pk]: row for pk, row in absences.away_at(now, accounts.keys()).items()}
+    away = absences.away_called(now, named)
     shift = {who.identity for who in on_call.on_call_now(service.team, now)} if service.team else set()
     return {
         username: Candidate(who.name, who.identity in shift, _until(away.get(username), requester))

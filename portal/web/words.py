@@ -3,12 +3,14 @@
 Units with a space, 24 h, relative under a day, then the weekday, then the date.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.utils import timezone
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
+HASH = re.compile(r"\b[0-9a-f]{32,64}\b")
 
 
 def span(seconds: float) -> str:
@@ -53,6 +55,11 @@ def moment(at: datetime, now: datetime | None = None) -> str:
     return dated(there)
 
 
+def zoned(at: datetime) -> str:
+    """When something is to happen, with the zone: people in several sign it and speak about it. Wed 02:00 UTC."""
+    return f"{moment(at)} {timezone.localtime(at):%Z}"
+
+
 def dated(there: datetime) -> str:
     """12 Nov 2026, 14:26, by the clock that it was read from."""
     return f"{there.day} {there:%b %Y, %H:%M}"
@@ -71,9 +78,26 @@ def people(names: Sequence[str], joint: str = "and") -> str:
     return f"{', '.join(names[:-1])} {joint} {names[-1]}"
 
 
+def steps(titles: Sequence[str]) -> str:
+    """What is done one after another, as one clause: Put the old template back and evict the pods that did not come up."""
+    return people([each if place == 0 else each[:1].lower() + each[1:] for place, each in enumerate(titles)])
+
+
+def some_of(count: int, names: Sequence[str]) -> str:
+    """Of whom so many are enough: Jonas; one of Jonas or Ines; Jonas and Ines; 2 of Jonas, Ines and Priya."""
+    if count >= len(names):
+        return people(names)
+    return f"one of {people(names, 'or')}" if count == 1 else f"{count} of {people(names)}"
+
+
 def short_digest(digest: str) -> str:
     """Eight characters in two groups, as people compare them."""
     return f"{digest[:4]} {digest[4:8]}"
+
+
+def with_short_hashes(text: str) -> str:
+    """What two plans differ in is often a hash, which nobody compares by all of its characters."""
+    return HASH.sub(lambda found: short_digest(found[0]), text)
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

@@ -15,7 +15,7 @@ from actions.terms import Terms
 from inventory.models import Workload
 from portal.web.goals import address_of
 from portal.web.moments import as_typed
-from portal.web.words import moment
+from portal.web.words import zoned
 from sandbox.stack import Endpoints
 from tests.characters import People, Shop, approves
 from tests.cluster import Namespace, made_namespace, workload
@@ -52,7 +52,7 @@ def test_a_request_for_later_says_when_to_whoever_looks(
 ) -> None:
     mira, jonas = signed_in(people.mira), signed_in(people.jonas)
     at = (timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
-    typed, said = as_typed(at), moment(at)
+    typed, said = as_typed(at), zoned(at)
     address = address_of(RESTART, checkout)
     plan = mira.post(
         reverse("action-plan", args=["checkout", RESTART]) + address[address.index("?") :], {"not_before": typed}
@@ -88,7 +88,8 @@ def test_a_request_for_later_says_when_to_whoever_looks(
 
     assert mira.post(reverse("request-start-now", args=[request.pk])).status_code == 403
     assert "Run it now" in seen(jonas, "request", request.pk)
-    assert jonas.get(reverse("request-start-now", args=[request.pk])).status_code == 405
+    assert jonas.get(reverse("request-start-now", args=[request.pk])).status_code == 302
+    assert Execution.objects.get().run_after > timezone.now()
     assert jonas.post(reverse("request-start-now", args=[request.pk])).status_code == 302
     assert Execution.objects.get().run_after <= timezone.now()
     page = seen(mira, "request", request.pk)
