@@ -1,5 +1,6 @@
 """The policy in force: read by every process, remembered when it starts, and changed by agreement where that is asked for."""
 
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -110,16 +111,20 @@ def asked_about(version: PolicyVersion) -> tuple[Requirement, ...]:
     return requirements_of(version.round)
 
 
+def is_asked(version: PolicyVersion, now: datetime) -> bool:
+    """Whether a proposed policy waits for people who can still decide about it."""
+    return versions.is_asked(version, settings.CONFIGURATION.policy_approvals, administrators(), now)
+
+
 def ask_again(*, actor: Person) -> None:
     """Ask the other administrators once more about what the files hold. Raises `NotAllowed`, and `TooLate` when they are asked already."""
     _administrator(actor)
-    here, agreeing = on_disk(), settings.CONFIGURATION.policy_approvals
+    here, agreeing, now = on_disk(), settings.CONFIGURATION.policy_approvals, timezone.now()
     open_now = PolicyVersion.objects.filter(digest=here.digest, state=versions.State.PROPOSED).first()
-    if open_now is not None and versions.is_asked(open_now, agreeing):
+    if open_now is not None and is_asked(open_now, now):
         raise TooLate("The administrators are asked about it already. Asking again would forget who has agreed.")
     versions.propose_again(
-        here, actor=_actor(actor), identity=actor.identity, agreeing=agreeing, administrators=administrators(),
-        now=timezone.now(),
+        here, actor=_actor(actor), identity=actor.identity, agreeing=agreeing, administrators=administrators(), now=now,
     )  # fmt: skip
 
 
@@ -130,7 +135,7 @@ def decide(
     """Agree to a proposed policy, or refuse it. Raises `NotAllowed`, `VoteDoesNotCount` (recorded), `TooLate`."""
     _administrator(actor)
     if version.round is None or version.state != versions.State.PROPOSED:
-        raise TooLate("Nobody is asked about this policy. Reload the page to see what decides.")
+        raise TooLate("Nobody is asked about this policy. The page of the policy says what decides.")
     ballot = approvals.Ballot(approve, digest, storable(note)[:MAX_NOTE], entrance, looked_seconds)
     try:
         with transaction.atomic():

@@ -24,7 +24,7 @@ from .queries import requirements_of
 from .reading import BadPolicy
 from .rulings import Requirement
 from .services import Ballot, Standing, Voter
-from .tally import Outcome
+from .tally import Outcome, can_meet
 
 log = structlog.get_logger(__name__)
 
@@ -103,16 +103,23 @@ def take_note(on_disk: Policy, *, agreeing: int, administrators: Sequence[Approv
             _withdraw_others(version, now)
         elif not agreeing or current is None:
             _adopt(version, SYSTEM, now)
-        elif new or version.state == State.RETIRED or not is_asked(version, agreeing):
+        elif new or version.state == State.RETIRED or not is_asked(version, agreeing, administrators, now):
             _propose(version, on_disk, agreeing, administrators, now)
     return version
 
 
-def is_asked(version: PolicyVersion, agreeing: int) -> bool:
-    """Whether so many are asked about it, or it was refused: how many is frozen with the question."""
-    if version.state != State.PROPOSED or version.round is None:
+def is_asked(version: PolicyVersion, agreeing: int, administrators: Sequence[Approver], now: datetime) -> bool:
+    """Whether so many are asked about it and can still answer, or it was refused: who and how many is frozen with the question.
+
+    `administrators` are those of now. When too few of those who were asked are left, it is asked as long as there is nobody else.
+    """
+    asked = version.round
+    if version.state != State.PROPOSED or asked is None:
         return version.state == State.REJECTED
-    return [need.count for need in requirements_of(version.round)] == [agreeing]
+    needs, there = requirements_of(asked), {each.identity for each in administrators}
+    if [need.count for need in needs] != [agreeing] or asked.state != Round.State.OPEN or asked.expires_at <= now:
+        return False
+    return can_meet(needs, there) or there <= {each.identity for need in needs for each in need.people}
 
 
 def propose_again(

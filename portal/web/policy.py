@@ -82,6 +82,7 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
     policy, now = policies.current_policy(), timezone.now()
     tested = tested_of(policy)
     rows = PolicyVersion.objects.defer("files").select_related("round")
+    proposed = rows.filter(state=versions.State.PROPOSED).first()
     context = {
         "section": "policy",
         "policy": policy,
@@ -92,7 +93,8 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
         ],
         "tested": tested,
         "adopted": rows.filter(state=versions.State.ADOPTED).first(),
-        "proposed": rows.filter(state=versions.State.PROPOSED).first(),
+        "proposed": proposed,
+        "stuck": proposed is not None and not policies.is_asked(proposed, now),
         "refused": _refused(),
         "versions": rows[:MOST_VERSIONS],
         "doubts": policies.doubts_about(policy) if person.is_superuser else (),

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from actions import policies
 from actions.errors import NotAllowed, TooLate, VoteDoesNotCount
@@ -172,6 +174,42 @@ def test_how_many_agree_is_asked_anew_when_it_is_set_higher(files: Files, people
     files.start(ALLOWS, agreeing=1)
     again = files.start(ALLOWS, agreeing=2)
     assert [need.count for need in policies.asked_about(again)] == [2]
+
+
+def test_a_policy_whose_administrators_have_left_is_asked_of_those_of_now(
+    files: Files, people: People, client: Client
+) -> None:
+    files.start(DENIES, agreeing=1)
+    version = files.start(ALLOWS, agreeing=1)
+    ada, yan = (Person.objects.create(username=name, is_superuser=True) for name in ("ada", "yan"))
+    Person.objects.filter(pk=people.kofi.pk).update(is_superuser=False)
+    agree: dict[str, Any] = {"approve": True, "digest": version.digest}
+    with pytest.raises(VoteDoesNotCount):
+        policies.decide(actor=yan, version=version, **agree)
+    client.force_login(ada, backend="django.contrib.auth.backends.ModelBackend")
+    assert "Ask the administrators again" in client.get("/policy").content.decode()
+    client.post("/policy/ask-again")
+    assert "Ask the administrators again" not in client.get("/policy").content.decode()
+    policies.decide(actor=yan, version=PolicyVersion.objects.get(pk=version.pk), **agree)
+    assert deciding() == ["allows"]
+
+
+def test_a_start_asks_anew_where_that_helps_and_else_once(files: Files, people: People) -> None:
+    files.start(DENIES, agreeing=2)
+    files.start(ALLOWS, agreeing=2)
+    for _ in range(2):
+        policies.take_note()  # there are too few, and nobody else
+    assert [verb for verb, _, _ in told()].count("policy.proposed") == 1
+    ada = Person.objects.create(username="ada", is_superuser=True)
+    version = policies.take_note()
+    for person in (people.kofi, ada):
+        policies.decide(actor=person, version=version, approve=True, digest=version.digest)
+    assert deciding() == ["allows"]
+    files.start(DENIES, agreeing=1)
+    Round.objects.filter(state=Round.State.OPEN).update(expires_at=timezone.now())
+    version = policies.take_note()
+    policies.decide(actor=ada, version=version, approve=True, digest=version.digest)
+    assert deciding() == ["denies"]
 
 
 def test_whoever_asks_again_does_not_answer(files: Files, people: People, ada: Person) -> None:
