@@ -292,7 +292,7 @@ def test_when_the_window_opens_it_can_run(
     assert filled
     typed = json.loads(filled[1])["not_before"]
     page = plan(mira, RESTART, checkout, not_before=typed)
-    assert re.search(r"Runs \w{3} 2[12]:00, nobody has to be asked", page)
+    assert re.search(r"Runs \w{3} 2[12]:00 \w+, nobody has to be asked", page)
     assert re.search(r"Restart \w{3} 2[12]:00", page)
     digest = re.search(r"Plan (\w{4}) ", page)
     assert digest
