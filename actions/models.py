@@ -194,7 +194,9 @@ class Execution(models.Model):
                 fields=["run_after"],
                 condition=models.Q(state__in=["queued", "running", "waiting", "verifying", "reverting"]),
                 name="execution_due",
-            )
+            ),
+            models.Index(fields=["started_at"], name="execution_started"),
+            models.Index(fields=["ended_at"], condition=models.Q(state="reverted"), name="execution_reverted"),
         ]
 
     def __str__(self) -> str:

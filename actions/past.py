@@ -7,7 +7,7 @@ each of them would be no bound.
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Q
 
 from approvals.facts import PLENTY, HistoryFacts
 from inventory import queries as inventory
@@ -34,7 +34,7 @@ def history_of(
         asked = asked.filter(pk__lt=of.pk)
     hour, day = at - timedelta(hours=1), at - timedelta(days=1)
     on_target = runs.filter(request__touches__contains=[target_key]).exclude(state=ExecutionState.CANCELLED)
-    last = on_target.aggregate(last=Max("started_at"))["last"]
+    last = on_target.order_by("-started_at").values_list("started_at", flat=True).first()
     here = runs.filter(request__touches__contains=[_of_service(service.slug)], request__environment=environment)
     mine = asked.filter(requester__in=inventory.accounts_of(person), ends=None)
     return HistoryFacts(
@@ -75,16 +75,21 @@ def _clean(action: str, service: Service, environment: Environment, at: datetime
     To undo one is not to do it well, and one that was cancelled says nothing.
     """
     over = Q(state__in=ENDED, ended_at__lte=at) | Q(state=ExecutionState.NEEDS_HUMAN, started_at__lte=at)
-    undone = Request.objects.filter(
-        undo_of=OuterRef("request"), execution__state=ExecutionState.SUCCEEDED, execution__ended_at__lte=at
-    )
     runs = Execution.objects.filter(
         over, request__touches__contains=[_doing(action, service.slug)], request__environment=environment,
         request__undo_of=None, request__ends=None,
     )  # fmt: skip
     if of is not None:
         runs = runs.exclude(request=of)
-    return _streak(list(runs.order_by("-id").values_list("state", Exists(undone))[:LOOK_BACK]))
+    last = list(runs.order_by("-id").values_list("state", "request")[:LOOK_BACK])
+    # Asked in one with the above, whether each was undone would be answered from the whole history of everybody.
+    undone = set(
+        Request.objects.filter(
+            undo_of__in=[request for _, request in last], execution__state=ExecutionState.SUCCEEDED,
+            execution__ended_at__lte=at,
+        ).values_list("undo_of", flat=True)
+    )  # fmt: skip
+    return _streak([(state, request in undone) for state, request in last])
 
 
 def _streak(runs: Sequence[tuple[str, bool]]) -> int:
