@@ -19,8 +19,8 @@ from actions.models import Execution, Request
 from actions.states import ENDED, ExecutionState
 from actions.terms import AS_USUAL, Terms
 from inventory.models import Person, Secret, Workload
-from sandbox.inhabitants import SECOND_ACCOUNT, look
-from sandbox.people import INCIDENT
+from sandbox.inhabitants import look
+from sandbox.people import INCIDENT, SECOND_ACCOUNT
 
 Say = Callable[[str], None]
 

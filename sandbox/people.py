@@ -16,10 +16,12 @@ class Person:
     """The username of the same human's first account."""
 
 
+SECOND_ACCOUNT = "mira-admin"
+
 PEOPLE = (
     Person("mira", "Mira Novak", "developer in payments", team="payments"),
     Person(
-        "mira-admin",
+        SECOND_ACCOUNT,
         "Mira Novak (admin)",
         "Mira's other account: approves in payments, never what she asks for",
         "payments",
