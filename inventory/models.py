@@ -3,6 +3,8 @@
 A row is never deleted because its object is gone: `gone_at` says when we stopped seeing it, so that history keeps its names.
 """
 
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
 from django.contrib.auth.models import AbstractUser, Group
 from django.db import models
 
@@ -25,6 +27,13 @@ class Person(AbstractUser):
     @property
     def name(self) -> str:
         return self.display_name or self.get_full_name() or self.username
+
+    @property
+    def zone(self) -> ZoneInfo:
+        try:
+            return ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
 
     @property
     def identity(self) -> int:

@@ -1,7 +1,7 @@
 """Binds what every record of a web request needs: its id, and the person's time zone."""
 
-import zoneinfo
 from collections.abc import Callable
+from datetime import UTC
 from uuid import uuid4
 
 import structlog
@@ -24,17 +24,10 @@ class PortalMiddleware:
         token = correlation.set(identifier)
         structlog.contextvars.bind_contextvars(correlation=identifier)
         try:
-            with timezone.override(_zone(getattr(request.user, "time_zone", "UTC"))):
+            with timezone.override(getattr(request.user, "zone", UTC)):
                 response = self.get_response(request)
         finally:
             correlation.reset(token)
             structlog.contextvars.unbind_contextvars("correlation")
         response["X-Request-ID"] = identifier
         return response
-
-
-def _zone(name: str) -> zoneinfo.ZoneInfo:
-    try:
-        return zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")

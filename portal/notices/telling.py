@@ -5,15 +5,17 @@ of it, never the plan, a reason or a note, which are behind the link.
 """
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
 from django.db import OperationalError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from actions import scheduled
 from actions.jobs import STAYS
@@ -34,6 +36,9 @@ from .models import Kind, Notice
 log = structlog.get_logger(__name__)
 
 MOST_TEXT = 300
+
+Text = str | Callable[[], str]
+"""A function where it names a moment: each reads it in the time zone of their own."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +96,13 @@ class Story:
         person = self.batch.people.get(self.event.actor_id or 0)
         return person.name if person else self.event.actor
 
-    def tell(self, people: Iterable[Person], kind: Kind, text: str, path: str) -> Iterator[Told]:
+    def tell(self, people: Iterable[Person], kind: Kind, text: Text, path: str) -> Iterator[Told]:
         """Whoever did it knows already."""
         for person in people:
             if person.is_active and person.pk != self.event.actor_id:
-                yield Told(person, kind, line(text), path)
+                with timezone.override(person.zone):
+                    said = line(text if isinstance(text, str) else text())
+                yield Told(person, kind, said, path)
 
 
 Teller = Callable[[Story], Iterable[Told]]
@@ -141,7 +148,11 @@ def line(text: str) -> str:
 
 
 def what_of(request: Request) -> str:
-    return f"{clean(request.summary, 160)} ({request.service.slug}, {request.environment.slug})"
+    """In its own words, and where, as far as those do not say so."""
+    summary = clean(request.summary, 160)
+    said = set(re.split(r"[^\w-]+", summary))
+    where = [slug for slug in (request.service.slug, request.environment.slug) if slug not in said]
+    return f"{summary} ({', '.join(where)})" if where else summary
 
 
 def path_of(request: Request) -> str:
@@ -161,14 +172,18 @@ def _asked(story: Story, request: Request) -> Iterator[Told]:
     people = list(
         Person.objects.filter(username__in=asked, is_active=True).exclude(pk__in=known).select_related("same_person_as")
     )
-    what = f"{what_of(request)}{_for_later(request, story.batch.now)}{', setting a denial aside' if request.overrides else ''}"
-    text = f"{request.requester.name} asks you to decide: {what}"
-    yield from story.tell(_others(people, request), Kind.DECIDE, text, path_of(request))
+
+    def asks(instead: str = "") -> str:
+        aside = ", setting a denial aside" if request.overrides else ""
+        what = f"{what_of(request)}{_for_later(request, story.batch.now)}{aside}"
+        return f"{request.requester.name} asks you to decide{instead}: {what}"
+
+    yield from story.tell(_others(people, request), Kind.DECIDE, asks, path_of(request))
     for absence in absences.away_at(story.batch.now, [person.pk for person in people]).values():
         if absence.stand_in is not None and absence.person_id in absences.stand_in_for(
             [absence.stand_in.pk], story.batch.now
         ):
-            instead = f"{request.requester.name} asks you to decide, for {absence.person.name}: {what}"
+            instead = partial(asks, f" in place of {absence.person.name}")
             yield from story.tell(_others([absence.stand_in], request), Kind.DECIDE, instead, path_of(request))
 
 
@@ -179,8 +194,8 @@ def _for_later(request: Request, now: datetime) -> str:
 
 
 def moment(at: datetime) -> str:
-    """For whoever reads outside: we do not know where."""
-    return f"{at.astimezone(UTC):%a %d %b %H:%M} UTC"
+    """In the time zone of who reads it, which it names: it is read outside, too."""
+    return f"{timezone.localtime(at):%a %d %b %H:%M %Z}"
 
 
 def _asked_in(asked: Round) -> set[str]:
@@ -207,8 +222,11 @@ def _answered(said: str) -> Teller:
 def _approved(story: Story, request: Request) -> Iterator[Told]:
     """With what happens next: some of it its requester has to do."""
     if request.round is not None:  # else it was decided while they looked
-        then = what_next.sentence(request, story.batch.now, moment, to_requester=True)
-        text = f"{what_of(request)}: everybody who had to agree has agreed. {then}".rstrip()
+
+        def text() -> str:
+            then = what_next.sentence(request, story.batch.now, moment, to_requester=True)
+            return f"{what_of(request)}: everybody who had to agree has agreed. {then}".rstrip()
+
         yield from story.tell([request.requester], Kind.ANSWER, text, path_of(request))
 
 
@@ -280,11 +298,19 @@ def _policy(said: str) -> Teller:
 
 def _stands_in(story: Story) -> Iterator[Told]:
     stand_in = Person.objects.filter(username=story.details.get("stand_in", ""), is_active=True)
-    words = {
-        "absence.announced": "{} is away, and you decide in their place. {}",
-        "absence.ended": "{} is back. You need not stand in any more. {}",
-    }
-    text = words[story.event.verb].format(story.actor, f"It was said: {story.event.summary}")
+    yield from story.tell(stand_in, Kind.STAND_IN, partial(_away, story), reverse("queue"))
+
+
+def _away(story: Story) -> str:
+    begins, ends = (datetime.fromisoformat(story.details[each]) for each in ("starts_at", "ends_at"))
+    at_once = begins <= story.event.at + timedelta(minutes=1)
+    span = f"until {moment(ends)}" if at_once else f"from {moment(begins)} until {moment(ends)}"
+    return f"{story.actor} is away {span}, and you decide in their place."
+
+
+def _stood_in(story: Story) -> Iterator[Told]:
+    stand_in = Person.objects.filter(username=story.details.get("stand_in", ""), is_active=True)
+    text = f"{story.actor} is back before the time. You need not stand in any more."
     yield from story.tell(stand_in, Kind.STAND_IN, text, reverse("queue"))
 
 
@@ -318,5 +344,5 @@ TELLERS: dict[str, Teller] = {
     "policy.adopted": _policy("Another policy decides from now on"),
     "policy.rejected": _policy("A proposed policy was refused"),
     "absence.announced": _stands_in,
-    "absence.ended": _stands_in,
+    "absence.ended": _stood_in,
 }

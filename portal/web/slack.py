@@ -118,7 +118,8 @@ def _vote(config: SlackConfig, click: Click, person: Person, found: Request) -> 
 
 def _what_next(person: Person, found: Request) -> str:
     now = queries.request_for(person, found.pk) or found  # with the run that it has now
-    return what_next.sentence(now, timezone.now(), telling.moment)
+    with timezone.override(person.zone):
+        return what_next.sentence(now, timezone.now(), telling.moment)
 
 
 def _ask_why(config: SlackConfig, click: Click, found: Request) -> HttpResponse:

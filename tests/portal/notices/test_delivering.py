@@ -48,7 +48,7 @@ def test_an_email_is_a_line_and_a_link(outside: Outside, followed: People, waits
     mails = {str(mail["To"]): mail for mail in outside.mail.messages}
     assert set(mails) == {"jonas@example.com", "ines@example.com"}
     mail = mails["jonas@example.com"]
-    assert mail["Subject"] == "Mira asks you to decide: Restart checkout (checkout, production)"
+    assert mail["Subject"] == "Mira asks you to decide: Restart checkout (production)"
     body = mail.get_content()
     assert f"http://127.0.0.1/requests/{waits.pk}" in body.splitlines()
     for inside in (waits.digest, "spec.replicas", "hidden reason", f'"{waits.reason}"'):

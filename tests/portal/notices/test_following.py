@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import UTC, timedelta
+from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -37,7 +38,7 @@ def test_whoever_is_asked_is_told_and_whoever_asks_is_told_the_answer(followed: 
     happens(waits, "request.submitted", by=followed.mira)
     notices = told()
     assert names(notices) == {("ines", Kind.DECIDE), ("jonas", Kind.DECIDE)}
-    assert {notice.text for notice in notices} == {"Mira asks you to decide: Restart checkout (checkout, production)"}
+    assert {notice.text for notice in notices} == {"Mira asks you to decide: Restart checkout (production)"}
 
     approves(followed.jonas, waits)
     answer = told()[-1]
@@ -48,9 +49,11 @@ def test_whoever_is_asked_is_told_and_whoever_asks_is_told_the_answer(followed: 
 def test_whoever_is_asked_is_told_for_when_it_is(followed: People, waits: Request) -> None:
     at = timezone.now() + timedelta(hours=5)
     Request.objects.filter(pk=waits.pk).update(not_before=at)
+    Person.objects.filter(pk=followed.jonas.pk).update(time_zone="Asia/Tokyo")
     happens(waits, "request.submitted", by=followed.mira)
-    said = at.astimezone(UTC).strftime("%a %d %b %H:%M UTC")
-    assert {notice.text.rpartition(", to run ")[2] for notice in told()} == {said}
+    said = {notice.person.username: notice.text.rpartition(", to run ")[2] for notice in told()}
+    there = at.astimezone(ZoneInfo("Asia/Tokyo"))
+    assert said == {"ines": f"{at:%a %d %b %H:%M} UTC", "jonas": f"{there:%a %d %b %H:%M} JST"}
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,10 @@ def test_who_stands_in_is_asked_too(followed: People, waits: Request) -> None:
     absences.announce(
         actor=followed.ines, starts_at=now, ends_at=now + timedelta(days=1), stand_in=followed.jonas, note="", now=now
     )
-    assert names(told()) == {("jonas", Kind.STAND_IN)}
+    [notice] = told()
+    until = (now + timedelta(days=1)).strftime("%a %d %b %H:%M UTC")
+    assert (notice.person, notice.kind) == (followed.jonas, Kind.STAND_IN)
+    assert notice.text == f"Ines is away until {until}, and you decide in their place."
     happens(waits, "request.submitted", by=followed.mira)
     assert ("jonas", Kind.DECIDE) in names(told())
 
