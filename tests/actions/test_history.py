@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
+from django.db.models import Model
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -127,6 +128,38 @@ def test_a_run_that_was_undone_or_that_nobody_understands_is_not_clean(
     assert clean() == 1
     ran(third, E.NEEDS_HUMAN)
     assert clean() == 0
+
+
+MANY = 4000
+COPY_REQUESTS = """
+INSERT INTO actions_request ({columns}, created_at)
+SELECT {columns}, created_at - number * interval '1 minute' FROM actions_request, generate_series(%s, 1, -1) AS number
+"""
+COPY_RUNS = """
+INSERT INTO actions_execution ({columns}, request_id, mark, started_at, ended_at)
+SELECT {columns}, later, gen_random_uuid(), at, at + interval '5 seconds'
+FROM actions_execution, (SELECT id AS later, created_at AS at FROM actions_request) AS copy WHERE later > request_id ORDER BY later
+"""
+READ = "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname IN ('actions_request', 'actions_execution')"
+
+
+def copied(cursor: Any, statement: str, model: type[Model], *but: str) -> None:
+    columns = [f'"{each.column}"' for each in model._meta.concrete_fields if each.column not in ("id", *but)]
+    cursor.execute(statement.format(columns=", ".join(columns)), [MANY] if "%s" in statement else None)
+
+
+def test_a_long_history_is_not_read_from_its_start(people: People, worker: Workload) -> None:
+    ran(asks(people.mira, "restart-workload", worker))
+    with connections["owner"].cursor() as cursor:
+        copied(cursor, COPY_REQUESTS, Request, "created_at", "round_id", "submission_key")
+        copied(cursor, COPY_RUNS, Execution, "request_id", "mark", "started_at", "ended_at")
+        cursor.execute("ANALYZE actions_request, actions_execution")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(READ)
+        [before] = cursor.fetchone()
+        assert history(people.mira, worker).clean_runs == 50
+        cursor.execute(READ)
+        assert cursor.fetchone()[0] - before < MANY / 4
 
 
 def test_accounts_that_were_joined_in_a_row_ask_as_one(people: People, worker: Workload) -> None:
