@@ -21,7 +21,7 @@ from audit.events import Actor, ActorKind, Event
 from inventory import queries as inventory
 from inventory.models import Person
 
-from . import admission, bell, debts, lifecycle, recording, targets, voting
+from . import admission, bell, debts, following, lifecycle, recording, targets, voting
 from .admission import Preview, stored_plan
 from .errors import BadParams, CannotPlanNow, Denied, NotFound, PlanChanged, TooLate, VoteDoesNotCount
 from .lifecycle import Lost
@@ -31,7 +31,7 @@ from .policies import current_policy
 from .protocol import Ending
 from .registry import AnyAction, UnknownAction, action_named
 from .ruling import decide, facts_of
-from .states import ENDED, WITHOUT_EFFECT, ExecutionState, GrantState, RequestState
+from .states import ENDED, ExecutionState, GrantState, RequestState
 from .terms import AS_USUAL, Terms
 
 MAX_REASON = 2000
@@ -262,9 +262,8 @@ def undo_of(request: Request) -> Ending:
     plan = stored_plan(request)
     if plan.undo is None:
         raise TooLate(plan.no_undo)
-    under_way = request.undone_by.filter(state__in=[RequestState.AWAITING_APPROVAL, RequestState.APPROVED])
-    if under_way.exclude(execution__state__in=WITHOUT_EFFECT).exists():
-        raise TooLate("This is being undone, or was undone already.")
+    if (back := following.undoing([request]).get(request.pk)) is not None:
+        raise TooLate(f"Request {back.pk} {'undid' if following.has_undone(back) else 'is to undo'} this.")
     if (grant := Grant.objects.filter(request=request).first()) is not None:
         raise TooLate(
             "It was for a while, and that is over."

@@ -51,6 +51,12 @@ def away_at(at: datetime, person_ids: Collection[int]) -> dict[int, Absence]:
     return {row.person_id: row for row in rows}
 
 
+def away_called(at: datetime, usernames: Collection[str]) -> dict[str, Absence]:
+    """The same by username."""
+    rows = _during(at).filter(person__username__in=usernames).select_related("person", "stand_in__same_person_as")
+    return {row.person.username: row for row in rows}
+
+
 def stand_in_for(person_ids: Collection[int], at: datetime) -> set[int]:
     """The accounts in whose place one human, with these accounts, may decide at that time."""
     return set(

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 
 from audit import writer
 from audit.events import About, Actor, ActorKind, Event
@@ -57,11 +57,20 @@ def open_incident(
 
 
 def incidents_visible_to(person: Person) -> QuerySet[Incident]:
-    """Those of services that the person sees; whoever keeps incidents sees them all."""
-    rows = Incident.objects.prefetch_related("services")
+    """Those of services that the person sees, and of each these services only; whoever keeps incidents sees them all."""
     if person.has_perm(REPORTS):
-        return rows
-    return rows.filter(services__in=services_visible_to(person).order_by()).distinct()
+        return Incident.objects.prefetch_related("services")
+    seen = services_visible_to(person)
+    rows = Incident.objects.prefetch_related(Prefetch("services", seen.order_by("slug")))
+    return rows.filter(services__in=seen.order_by()).distinct()
+
+
+def open_for(service: Service) -> QuerySet[Incident]:
+    return Incident.objects.filter(services=service, closed_at=None)
+
+
+def is_open(reference: str) -> bool:
+    return Incident.objects.filter(reference=reference, closed_at=None).exists()
 
 
 def before(rows: QuerySet[Incident], place: tuple[datetime, int]) -> QuerySet[Incident]:
@@ -72,7 +81,7 @@ def before(rows: QuerySet[Incident], place: tuple[datetime, int]) -> QuerySet[In
 
 def report(*, actor: Person, told: Report, now: datetime) -> tuple[Incident, bool]:
     """Open the incident, or bring an open one up to date. Returns it and whether it is new. Raises `NotYours` or `Unfit`."""
-    _require_reporter(actor, told.reference)
+    require_reporter(actor, told.reference)
     title = CONTROL.sub(" ", told.title).strip()
     _check(told, title, now)
     with transaction.atomic():
@@ -98,7 +107,7 @@ def report(*, actor: Person, told: Report, now: datetime) -> tuple[Incident, boo
 
 def close(*, actor: Person, reference: str, now: datetime) -> Incident:
     """A second time changes nothing. Raises `NotYours` or `Unfit`."""
-    _require_reporter(actor, reference)
+    require_reporter(actor, reference)
     with transaction.atomic():
         incident = Incident.objects.select_for_update().filter(reference=reference).first()
         if incident is None:
@@ -110,7 +119,8 @@ def close(*, actor: Person, reference: str, now: datetime) -> Incident:
         return incident
 
 
-def _require_reporter(actor: Person, reference: str) -> None:
+def require_reporter(actor: Person, reference: str) -> None:
+    """Raises `NotYours`, on the record."""
     if actor.has_perm(REPORTS):
         return
     why = "Only administrators, and the account of the tool that keeps incidents, report them here."

@@ -37,6 +37,7 @@ urlpatterns = [
     path("", include("portal.web.slack")),
     path("", include("portal.web.absence")),
     path("", include("portal.web.on_call")),
+    path("", include("portal.web.incidents")),
     path("", include("portal.web.insights")),
     path("", include("portal.web.policy")),
     path("", include("portal.web.policy_replay")),

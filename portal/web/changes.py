@@ -1,15 +1,15 @@
 """The changes of a service as a timeline: what, why in the words of whoever asked, how it ended, and who agreed after how long."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
 from django.utils import timezone
 
+from actions import following, scheduled
 from actions import queries as actions
-from actions import scheduled
 from actions.models import Execution, Request
 from actions.registry import all_actions
 from actions.states import ENDED, ExecutionState, RequestState
@@ -18,6 +18,7 @@ from inventory.models import Service
 
 from . import progress, words
 from .goals import address_from
+from .there import Away, away_among, who_can
 
 MOST = 20
 
@@ -30,6 +31,9 @@ class Entry:
     agreed: str
     again: str = ""
     undo: str = ""
+    undone_by: int | None = None
+    undone: str = ""
+    """In words whether that request has undone it, or is to."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +46,38 @@ class Changes:
 def changes_of(service: Service, now: datetime) -> Changes:
     rows = actions.changes_of(service, MOST).prefetch_related("round__votes__voter")
     month = actions.counted_since(service, now - timedelta(days=30))
-    return Changes(tuple(entry_of(request, request_votes(request)) for request in rows), month.all, month.reverted)
+    return Changes(entries_of(list(rows)), month.all, month.reverted)
 
 
-def request_votes(request: Request) -> list[Vote]:
-    return list(request.round.votes.all()) if request.round else []
+def entries_of(requests: Sequence[Request]) -> tuple[Entry, ...]:
+    """For requests whose votes are at hand."""
+    around = Around(
+        following.undoing(requests),
+        following.replacing([each for each in requests if each.state == RequestState.WITHDRAWN]),
+        away_among(requests, timezone.now()),
+    )
+    return tuple(_entry(request, around) for request in requests)
 
 
-def entry_of(request: Request, votes: Sequence[Vote]) -> Entry:
+@dataclass(frozen=True)
+class Around:
+    """What is known of a whole list: what undoes which of them, what took whose place, and who of those asked is away."""
+
+    undoing: Mapping[int, Request]
+    replacing: Mapping[int, int]
+    away: Away
+
+
+def _entry(request: Request, around: Around) -> Entry:
+    votes = list(request.round.votes.all()) if request.round else []
     run: Execution | None = getattr(request, "execution", None)
     shown = progress.state_of(request)
+    back = around.undoing.get(request.pk)
+    undone = "" if back is None else "Undone by" if following.has_undone(back) else "To be undone by"
     return Entry(
-        request, shown, _outcome(request, run, votes), _agreed(request, votes), _again(request), _undo(request, shown)
-    )
+        request, shown, _outcome(request, run, votes, around), _agreed(request, votes), _again(request),
+        "" if back else _undo(request, shown), back.pk if back else None, undone,
+    )  # fmt: skip
 
 
 def _again(request: Request) -> str:
@@ -83,7 +106,7 @@ def _offered() -> frozenset[str]:
     return frozenset(action.id for action in all_actions() if action.listed)
 
 
-def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> str:
+def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote], around: Around) -> str:
     at = scheduled.runs_at(request, timezone.now())
     if at is not None and run is not None:
         return f"Agreed to, runs {words.moment(at)}"
@@ -93,7 +116,9 @@ def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote]) -> 
     if no is not None:
         return f"{no.voter.name} said no: “{no.note.strip()}”"
     if request.state == RequestState.AWAITING_APPROVAL:
-        return f"Waits for {words.people(_asked(request), 'or')}"
+        return f"Waits for {words.people(who_can(request, around.away), 'or')}"
+    if request.pk in around.replacing:
+        return f"Request {around.replacing[request.pk]} took its place"
     return OUTCOMES.get(request.state, "")
 
 
@@ -128,9 +153,3 @@ def _agreed(request: Request, votes: Sequence[Vote]) -> str:
     if request.breaks_glass:
         return "Broke glass"
     return "Nobody had to be asked" if request.round is None and request.state == RequestState.APPROVED else ""
-
-
-def _asked(request: Request) -> list[str]:
-    if request.round is None:
-        return []
-    return list(dict.fromkeys(person["name"] for need in request.round.requirements for person in need["people"]))

@@ -3,7 +3,6 @@
 The upper half is one fragment that asks again whenever something changed; the services keep themselves fresh more slowly.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,23 +13,26 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from actions import granted
+from actions import following, granted
 from actions import queries as actions
-from actions.models import Debt, Execution, Request
+from actions.models import Debt, Execution, Proposal, Request
 from actions.queue import COUNTED, Queue
 from actions.states import ExecutionState, RequestState
 from approvals.models import Vote
+from approvals.queries import requirements_of
+from inventory import incidents
 from inventory import queries as inventory
-from inventory.models import Person
+from inventory.models import Incident, Person
 
 from .access import Row, rows_of
 from .board import Board, board_of
 from .door import signed_in
 from .progress import ending_of
 from .shell import shell_of
+from .there import Away, away_among, who_can
 
 MOST_SERVICES = 50
-MOST_NEEDS = 20
+MOST_NEEDS, MOST_INCIDENTS = 20, 5
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Need:
     wanted: int = 1
     cause: str = ""
     by: str = ""
+    proposal: Proposal | None = None
+    """Less than what was asked for, to confirm or not."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Now:
     to_start: tuple[Request, ...] = ()
     access: tuple[Row, ...] = ()
     """What holds for the person for a while, the next to end first."""
+    incidents: tuple[Incident, ...] = ()
+    more_incidents: bool = False
 
     @property
     def count(self) -> int:
@@ -122,14 +128,19 @@ def queue_count(request: HttpRequest, person: Person) -> HttpResponse:
 def now_of(person: Person, queue: Queue) -> Now:
     now = timezone.now()
     deciding, reviews, all_to_decide = queue.page(size=MOST_NEEDS), queue.reviews, queue.count
+    mine = list(actions.need_requester(person).prefetch_related("round__votes__voter"))
+    proposed = following.proposed_instead(mine)
+    away = away_among([*(each.request for each in deciding.waiting), *mine], now)
     needs = [
         *(_look(request) for request in actions.unclear_for(person)),
-        *(_decide(each.request, person) for each in deciding.waiting),
+        *(_decide(each.request, person, away) for each in deciding.waiting),
         *(_review(debt) for debt in reviews),
-        *(_mine(request) for request in actions.need_requester(person).prefetch_related("round__votes__voter")),
+        *(_answer(request, proposed[request.pk]) for request in mine if request.pk in proposed),
+        *(_mine(request, away) for request in mine if request.pk not in proposed),
     ]
     running = list(actions.running_now(person, limit=10))
     usual = actions.usual_seconds(running)
+    opened = list(incidents.incidents_visible_to(person).filter(closed_at=None)[: MOST_INCIDENTS + 1])
     return Now(
         needs=tuple(needs),
         more=max(0, all_to_decide - len(deciding.waiting) - len(reviews)),
@@ -139,6 +150,8 @@ def now_of(person: Person, queue: Queue) -> Now:
         later=tuple(actions.runs_later(person)),
         to_start=tuple(granted.to_start(person)),
         access=rows_of(granted.open_grants(person, mine=True, limit=MOST_NEEDS), person, now),
+        incidents=tuple(opened[:MOST_INCIDENTS]),
+        more_incidents=len(opened) > MOST_INCIDENTS,
     )
 
 
@@ -161,8 +174,10 @@ def _soak_left(observed: dict[str, Any], now: datetime) -> int | None:
     return max(0, round(float(observed.get("soak", 0)) - good_for))
 
 
-def _decide(request: Request, person: Person) -> Need:
-    names = [name for identity, name in _candidates(request) if identity != person.identity]
+def _decide(request: Request, person: Person, away: Away) -> Need:
+    needs = requirements_of(request.round) if request.round else ()
+    oneself = {person.name, *(who.name for need in needs for who in need.people if who.identity == person.identity)}
+    names = [name for name in who_can(request, away) if name not in oneself]
     return Need("decide", request, request.state, request.created_at, ("you", *names), _wanted(request))
 
 
@@ -175,30 +190,22 @@ def _look(request: Request) -> Need:
     return Need("look", request, run.state, run.started_at or run.queued_at, cause=run.cause)
 
 
-def _mine(request: Request) -> Need:
+def _answer(request: Request, proposal: Proposal) -> Need:
+    return Need("mine", request, "to_confirm", proposal.at, proposal=proposal)
+
+
+def _mine(request: Request, away: Away) -> Need:
     run: Execution | None = getattr(request, "execution", None)
     if run is not None and request.state != RequestState.STALE:
         return Need(
             "mine", request, ending_of(request, run), run.ended_at or run.started_at or run.queued_at, cause=run.cause
         )
-    names = tuple(name for _, name in _candidates(request))
+    names = tuple(who_can(request, away))
     no = _refusal(request)
     return Need(
         "mine", request, request.state, request.decided_at or request.created_at, names, _wanted(request),
         cause=no.note if no else "", by=no.voter.name if no else "",
     )  # fmt: skip
-
-
-def _candidates(request: Request) -> Iterator[tuple[int, str]]:
-    """(identity, name) of everybody who was asked, once each."""
-    if request.round is None:
-        return
-    seen = set()
-    for need in request.round.requirements:
-        for person in need["people"]:
-            if person["identity"] not in seen:
-                seen.add(person["identity"])
-                yield person["identity"], person["name"]
 
 
 def _wanted(request: Request) -> int:

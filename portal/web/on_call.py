@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from actions.errors import BadParams, Refused
 from approvals import absences
 from approvals.models import Absence
-from inventory import incidents, on_call
+from inventory import on_call
 from inventory.models import Person, Shift, Team
 from inventory.on_call import Planned
 from inventory.queries import teams_visible_to
@@ -23,8 +23,6 @@ from portal.refusals import as_the_gate_says
 
 from .door import signed_in
 from .moments import read_moment
-
-MOST_INCIDENTS = 20
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,6 @@ def _page(request: HttpRequest, person: Person, form: Form = Form(), status: int
         "section": "on-call",
         "crews": _crews(person, teams, now),
         "form": form,
-        "incidents": incidents.incidents_visible_to(person).filter(closed_at=None)[:MOST_INCIDENTS],
     }
     return render(request, "on_call.html", context, status=status)
 

@@ -23,13 +23,13 @@ from approvals.queries import Line
 from inventory.models import Person
 
 from . import paging
-from .changes import Entry, entry_of, request_votes
+from .changes import Entry, entries_of
 from .decided import Past, past_of
 from .door import signed_in
-from .progress import asked_names
 from .request_page import RequestPage, gist_of, page_of, title_for
 from .requests import request_or_404
 from .shell import shell_of
+from .there import Away, away_among, who_can
 from .words import people
 
 LEARNED_FROM, MOST_PAST = 20, 5
@@ -182,6 +182,7 @@ def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
     here = len(page.waiting) + len(reviews) + len(policies)
     count = here if place.after is None and page.after is None else max(here, mine.count)
     others = (*page.lost, *mine.others()) if place.after is None else ()
+    away = away_among(others, now)
     unclear = queries.unclear_for(mine.person) if place.after is None else ()
     return List(
         mine=tuple(_mine(each, mine.person, place, now) for each in page.waiting),
@@ -191,7 +192,7 @@ def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
         unclear=tuple(
             _item(each, "A person has to look", place, reverse("request", args=[each.pk])) for each in unclear
         ),
-        others=tuple(_item(each, _waits_for(each), place) for each in others),
+        others=tuple(_item(each, _waits_for(each, away), place) for each in others),
         past=tuple(past[:MOST_PAST]),
         count=count,
         at_least=count >= waiting.COUNTED,
@@ -243,13 +244,13 @@ def _alike(mine: Sequence[waiting.Waiting]) -> tuple[Alike, ...]:
     return tuple(Alike(count, title_for(first[shape]), shape) for shape, count in counts.items() if count > 1)
 
 
-def _waits_for(request: Request) -> str:
-    names = asked_names(request.round) if request.round is not None else []
+def _waits_for(request: Request, away: Away) -> str:
+    names = who_can(request, away)
     return f"Waits for {people(names, 'or')}" if names else "Waits"
 
 
 def _detail(person: Person, request: Request) -> Detail:
-    before = tuple(entry_of(each, request_votes(each)) for each in queries.like_this_before(request))
+    before = entries_of(list(queries.like_this_before(request)))
     counts: dict[str, int] = {}
     for entry in before:
         counts[entry.state] = counts.get(entry.state, 0) + 1

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from actions import admission, compare, queries, targets
+from django.utils import timezone
+
+from actions import admission, compare, following, queries, targets
 from actions.errors import Difference
 from actions.models import Grant, JournalEntry, Request
 from actions.protocol import Impact, Plan, plan_from
@@ -22,6 +24,7 @@ from inventory.models import Person
 from . import causes, decisions, plans, progress
 from .glass import Broken, broken_of
 from .proposed import Proposed, proposed_of
+from .there import away_among, who_can
 from .verdict import Verdict, asked_as, verdict_of
 from .words import moment, short_digest
 
@@ -85,6 +88,14 @@ class RequestPage:
     grant: Grant | None
     broken: Broken | None
     proposed: Proposed | None
+    superseded_by: Request | None
+    """What takes its place, because its requester wants less."""
+    undone_by: Request | None
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether the way back has been gone; else it is on its way."""
+        return self.undone_by is not None and following.has_undone(self.undone_by)
 
     @property
     def is_over(self) -> bool:
@@ -99,11 +110,6 @@ class RequestPage:
     def verdict(self) -> Verdict | None:
         """What the rules said when it was asked for."""
         return verdict_of(ruling_from(self.request.ruling)) if self.request.ruling.get("answers") else None
-
-    @property
-    def superseded_by(self) -> Request | None:
-        """What takes its place, because its requester wants less."""
-        return getattr(self.request, "superseded_by", None)
 
     @property
     def was_agreed(self) -> bool:
@@ -156,15 +162,17 @@ def page_of(person: Person, request: Request) -> RequestPage:
     stored = admission.stored_plan(request)
     estimate = queries.estimate(request.action, request.service_id, request.environment_id)
     differences, now = _compared(request)
-    ruling = request.ruling
+    ruling, away = request.ruling, away_among([request], timezone.now())
+    replaced: Request | None = getattr(request, "superseded_by", None)
+    back = following.undoing([request]).get(request.pk) if run is not None else None
     return RequestPage(
         request=request,
         title=title_for(request),
         gist=gist_of(request),
         state=progress.state_of(request),
-        steps=progress.steps_of(request, journal, estimate),
+        steps=progress.steps_of(request, journal, estimate, who_can(request, away)),
         cause=causes.cause_of(request, votes, stored, differences),
-        diary=progress.diary(request, votes, journal),
+        diary=progress.diary(request, votes, journal, replaced.pk if replaced is not None else None),
         votes=votes,
         needs=tuple(_need(request, requirement_from(need)) for need in ruling["requirements"]),
         rules=tuple(each["rule"] for each in ruling["answers"] if each["effect"] == ruling["effect"]),
@@ -176,12 +184,14 @@ def page_of(person: Person, request: Request) -> RequestPage:
         differences=differences,
         now_diffs=now,
         estimate=estimate,
-        deck=decisions.deck_for(person, request, stored),
+        deck=decisions.deck_for(person, request, stored, away),
         event_count=audit.events_of_request(request.pk).count(),
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
         broken=broken_of(person, request),
         proposed=proposed_of(person, request) if asked is not None else None,
+        superseded_by=replaced,
+        undone_by=back,
     )
 
 

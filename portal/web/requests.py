@@ -29,7 +29,7 @@ from inventory.models import Person
 from portal import what_next
 
 from . import paging
-from .changes import Entry, entry_of, request_votes
+from .changes import Entry, entries_of
 from .door import signed_in
 from .looking import seconds_since
 from .request_page import page_of, title_for
@@ -280,7 +280,7 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
     before = paging.read(request.GET.get("before", ""))
     found = queries.page_of(rows.prefetch_related("round__votes__voter"), before=before, size=PAGE)
     context = {
-        "rows": [Row(title_for(each), entry_of(each, request_votes(each))) for each in found[:PAGE]],
+        "rows": [Row(title_for(each.request), each) for each in entries_of(found[:PAGE])],
         "whose": [Choice(label, _address(by=key, show=shown), key == whose) for key, label in WHOSE.items()],
         "shown": [Choice(label, _address(by=whose, show=key), key == shown) for key, (label, _) in SHOWN.items()],
         "older": _address(by=whose, show=shown, before=paging.text_of(found[PAGE - 1].created_at, found[PAGE - 1].pk))

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from actions import queries as actions
+from approvals import absences
 from inventory import incidents, on_call
 from inventory import queries as inventory
 from inventory.models import Environment, Person, Secret, Service, Workload
@@ -31,7 +32,7 @@ from .changes import changes_of
 from .door import signed_in
 from .suspended import suspended_among
 
-PAGE = 50
+PAGE, MOST_INCIDENTS = 50, 5
 LINK_ICONS = {"runbook": "book-2", "dashboard": "chart-line", "repository": "git-branch", "argo cd": "refresh"}
 
 
@@ -116,6 +117,7 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
     chosen = _chosen(request, [place.environment for place in places])
     changes = changes_of(found, now)
     visible = inventory.services_visible_to(person)
+    opened = list(incidents.open_for(found)[: MOST_INCIDENTS + 1])
     context = {
         "section": "services",
         "service": found,
@@ -128,8 +130,9 @@ def service(request: HttpRequest, person: Person, slug: str) -> HttpResponse:
         "changes": changes,
         "secrets": [_age(secret, now, _acts(person, secret, found, now)) for secret in inventory.secrets_of(found)],
         "on_call": [each.name for each in on_call.on_call_now(found.team, now)],
-        "incident": incidents.open_incident(found, now),
-        "approvers": [each.name for each in inventory.approvers_of(found.team)],
+        "incidents": opened[:MOST_INCIDENTS],
+        "more_incidents": len(opened) > MOST_INCIDENTS,
+        "approvers": _approvers(found, now),
         "called_by": _names(found.called_by.filter(pk__in=visible)),
         "calls": _names(found.calls.filter(pk__in=visible)),
         "cluster": "" if workloads else found.clusters.values_list("name", flat=True).first() or "",
@@ -195,6 +198,16 @@ def _visible(person: Person, slug: str) -> Service:
 
 def _names(services: QuerySet[Service]) -> list[str]:
     return list(services.order_by("name").values_list("name", flat=True)[:12])
+
+
+def _approvers(service: Service, now: datetime) -> list[str]:
+    """By name; of those who are away, that they are."""
+    found = inventory.approvers_of(service.team)
+    away = absences.away_at(now, [each.pk for each in found])
+    return [
+        f"{each.name} (away until {words.moment(away[each.pk].ends_at)})" if each.pk in away else each.name
+        for each in sorted(found, key=lambda each: each.pk in away)
+    ]
 
 
 def _live(service: Service) -> list[Workload]:

@@ -1,4 +1,4 @@
-// Moving through the queue by keyboard: j and k go through it and on to its next page, o opens, c says who is on it, ? says it all.
+// Moving through the queue by keyboard: j and k go through it and on to its next page, o opens, c says who is on it.
 // Never while typing, never away from a note that is not sent, and once however long a key is held.
 
 import { typing, written } from "./typing.js";
@@ -24,6 +24,5 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "k") move(-1);
   else if (event.key === "c") document.querySelector("#detail [aria-keyshortcuts=c]")?.click();
   else if (event.key === "o") document.querySelector("#detail .ad-meta a")?.click();
-  else if (event.key === "?") document.getElementById("keys").togglePopover();
 });
 list().querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });

@@ -1,4 +1,6 @@
-// The shell's few behaviours: the palette and its keys, menus that close, digests that copy, spans that tick.
+// The shell's few behaviours: the palette and its keys, ? for all keys, menus that close, digests that copy, spans that tick.
+
+import { typing } from "./typing.js";
 
 const palette = document.getElementById("palette");
 
@@ -35,6 +37,11 @@ if (palette) {
     }
   });
 }
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey || event.repeat || typing(event.target)) return;
+  document.getElementById("keys")?.togglePopover();
+});
 
 document.addEventListener("click", (event) => {
   for (const menu of document.querySelectorAll("details.ad-menu[open]")) {

@@ -83,6 +83,9 @@ def test_an_approver_proposes_what_they_looked_at_and_the_requester_confirms_it(
     assert f'Replaced by <a href="{reverse("request", args=[made.pk])}"' in text(
         mira, reverse("request", args=[eight.pk])
     )
+    told = text(mira, reverse("request", args=[eight.pk]))
+    assert "Mira agreed to less instead" in told and "took it back" not in told
+    assert f'<a href="{reverse("request", args=[made.pk])}">Request {made.pk}</a> takes its place.' in told
     assert f'Instead of <a href="{reverse("request", args=[eight.pk])}"' in text(
         mira, reverse("request", args=[made.pk])
     )
