@@ -35,7 +35,7 @@ def make_request(
     them apart.
     """
     now = timezone.now().replace(second=0, microsecond=0)
-    plan, answer = _plan(target), _ruling(asked or (people.ines, people.jonas))
+    plan, answer = plan_on(target), _ruling(asked or (people.ines, people.jonas))
     return Request.objects.create(
         action=plan.action, service=target.service, environment=target.environment, workload=target, target_key=plan.target.key,
         target_label=plan.target.label, params={}, summary=f"{number}", reason="r", entrance="test", requester=people.mira,
@@ -48,7 +48,7 @@ def make_request(
     )  # fmt: skip
 
 
-def _plan(target: Workload) -> Plan:
+def plan_on(target: Workload) -> Plan:
     line = Line("spec.replicas", "2", "3")
     return Plan(
         action="resize-workload", target=target_of(target), params={"replicas": 3}, summary="Resize, replicas 2 to 3",
