@@ -73,6 +73,8 @@ def load(directory: Path = DEFAULT_DIRECTORY) -> Policy:
 
 def read_files(directory: Path, *, tests: bool = False) -> dict[str, str]:
     """Name to text of every policy file, or of every file with tests of it, in name order. Raises `BadPolicy`."""
+    if not directory.is_dir():
+        raise BadPolicy(f"{directory}: there is no such directory.")
     texts = {}
     for path in _policy_files(directory):
         if path.name.endswith(TESTS) is not tests:

@@ -14,6 +14,7 @@ from actions.models import Request
 from actions.replaying import Kind, Replay, replay
 from approvals import loader, trials, versions
 from approvals.reading import BadPolicy
+from portal.web.words import counted
 
 
 class Command(BaseCommand):
@@ -50,8 +51,8 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer: {str(problem).splitlines()[0]}") from problem
 
     def _check(self, policy: loader.Policy) -> None:
-        rules, times = len(policy.rules), len(policy.schedules)
-        self.stdout.write(f"{rules} rules and {times} schedules, digest {policy.digest[:12]}. They can be read.")
+        rules, times = counted(len(policy.rules), "rule"), counted(len(policy.schedules), "schedule")
+        self.stdout.write(f"{rules} and {times}, digest {policy.digest[:12]}. They can be read.")
         try:
             changes = versions.changes_between(policies.current_policy(), policy)
             self.stdout.write(f"Against what decides now: {changes.sentence}.")
