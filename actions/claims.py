@@ -11,7 +11,7 @@ from audit import writer
 from audit.events import Event
 from inventory.models import Person
 
-from . import bell, lifecycle, recording, voting
+from . import bell, counting, lifecycle, recording
 from .errors import TooLate
 from .models import Request
 from .services import actor_of
@@ -29,7 +29,7 @@ def claim(*, actor: Person, request: Request) -> None:
     asked, now = request.round, timezone.now()
     if asked is None:
         raise TooLate("Nobody has to be asked about this request.")
-    place = voting.place_of(actor, request, now)
+    place = counting.place_of(actor, asked, request.service, now)
     if place.refused:
         raise recording.not_allowed(actor_of(actor), request, "claim", place.why)
     with transaction.atomic():

@@ -4,7 +4,7 @@ Who breaks it acts before anybody agrees. So it is loud (an event, from which pe
 human has one broken glass at a time, under whatever account and in however many tabs), and owed until somebody else has looked.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -14,7 +14,6 @@ from django.utils import timezone
 
 from approvals import groups
 from approvals import services as approvals
-from approvals.facts import Approver
 from approvals.models import Round
 from approvals.rulings import Escalation, Ruling
 from approvals.tally import Outcome
@@ -24,11 +23,11 @@ from audit.events import SYSTEM, Actor, ActorKind, Event
 from inventory import queries as inventory
 from inventory.models import Person
 
-from . import bell, lifecycle, recording
+from . import bell, counting, lifecycle, recording
 from .apart import apart, in_turn
-from .eligibility import standing_of, voter_of
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
+from .policies import administrators
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +55,8 @@ def open_debt(request: Request, ruling: Ruling, now: datetime) -> Debt:
     assert ruling.break_glass is not None
     glass, identity = ruling.break_glass, request.requester.identity
     due = now + timedelta(hours=glass.hours)
-    later = Escalation(glass.hours * 60, groups.ADMINISTRATORS, _administrators(but=identity))
+    others = tuple(each for each in administrators() if each.identity != identity)
+    later = Escalation(glass.hours * 60, groups.ADMINISTRATORS, others)
     review = replace(glass.review, escalation=later)
     asked = approvals.open_round(
         kind=Round.Kind.REVIEW, digest=request.digest, requester_identity=identity, requirements=(review,), now=now,
@@ -72,27 +72,6 @@ def open_debt(request: Request, ruling: Ruling, now: datetime) -> Debt:
     return Debt.objects.create(request=request, round=asked, identity=identity, due_at=due)
 
 
-@dataclass(frozen=True)
-class Review:
-    """Whether the word of a person would count now, and who else can still give theirs, by name."""
-
-    may: bool = False
-    left: tuple[str, ...] = ()
-
-
-def review_of(person: Person, debt: Debt, now: datetime) -> Review:
-    """How a review that is not settled stands for a person."""
-    voter = voter_of(person, now)
-    standing = standing_of(debt.round, debt.request.service, voter)
-    done = {standing.requester, voter.identity, *standing.voters}
-    left = tuple(dict.fromkeys(name for human, name in standing.asked.items() if human not in done))
-    try:
-        approvals.place_of(standing, voter)
-    except approvals.VoteRefused:
-        return Review(False, left)
-    return Review(True, left)
-
-
 def review(
     *, actor: Person, request: Request, accept: bool, digest: str, note: str = "", entrance: str = "browser",
     looked_seconds: int | None = None,
@@ -104,20 +83,18 @@ def review(
     debt = Debt.objects.select_related("round").filter(request=request).first()
     if debt is None:
         raise TooLate("No glass was broken for this, so there is nothing to review.")
-    now, note = timezone.now(), storable(note)[:MAX_NOTE]
+    note = storable(note)[:MAX_NOTE]
     ballot = approvals.Ballot(accept, digest, note, entrance, looked_seconds)
     word = "accept" if accept else "object"
     try:
         with transaction.atomic():
-            asked, voter = approvals.locked(debt.round), voter_of(actor, now)
-            standing = standing_of(asked, request.service, voter)
-            outcome = approvals.cast_vote(asked, ballot, voter=voter, standing=standing, now=now)
+            counted = counting.count(actor, debt.round, request.service, ballot)
             writer.record(Event(
-                "vote.cast", _actor(actor), f"{word} what was done, digest {digest[:8]}", lifecycle.about(request),
-                {"digest": digest, "decision": word, "note": note, "entrance": entrance},
+                "vote.cast", _actor(actor), f"{word} what was done, digest {digest[:8]}{counted.aside}", lifecycle.about(request),
+                {"digest": digest, "decision": word, "note": note, "entrance": entrance, "instead_of": counted.instead_of},
             ))  # fmt: skip
-            if outcome is not Outcome.WAITING:
-                _settle(debt, outcome is Outcome.APPROVED, actor, note, now)
+            if counted.outcome is not Outcome.WAITING:
+                _settle(debt, counted.outcome is Outcome.APPROVED, actor, note, counted.at)
             transaction.on_commit(lambda: bell.announce(request.pk))
     except approvals.VoteRefused as refusal:
         recording.vote_refused(_actor(actor), request, refusal)
@@ -152,12 +129,6 @@ def _alarm_about(debt: Debt, now: datetime) -> None:
         writer.record(Event("debt.overdue", SYSTEM, said[:400], lifecycle.about(request), details))
         transaction.on_commit(partial(bell.announce, request.pk))
     log.error("debt.overdue", request=request.pk, requester=request.requester.username)
-
-
-def _administrators(but: int) -> tuple[Approver, ...]:
-    rows = Person.objects.filter(is_superuser=True, is_active=True).select_related("same_person_as").order_by("-pk")
-    people = {each.identity: Approver(each.identity, each.username, each.name) for each in rows if each.identity != but}
-    return tuple(people.values())
 
 
 def _settle(debt: Debt, accepted: bool, actor: Person, note: str, now: datetime) -> None:

@@ -20,7 +20,7 @@ from audit.canonical import storable
 from audit.events import Actor, ActorKind, Event
 from inventory.models import Person, Team
 
-from .eligibility import standing_of, voter_of
+from . import counting
 from .errors import NotAllowed, TooLate, VoteDoesNotCount
 
 MAX_NOTE = 2000
@@ -142,8 +142,9 @@ def decide(
             fresh = versions.locked(version)
             now, voter = timezone.now(), voter_of(actor, timezone.now())
             assert fresh.round is not None
-            standing = standing_of(fresh.round, None, voter)
-            return versions.cast(fresh, ballot, actor=_actor(actor), voter=voter, standing=standing, now=now)
+            counted = counting.count(actor, fresh.round, None, ballot)
+            versions.settle(fresh, ballot, counted.outcome, actor=_actor(actor), now=counted.at)
+            return counted.outcome
     except approvals.VoteRefused as refusal:
         with transaction.atomic():
             writer.record(Event(

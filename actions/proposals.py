@@ -19,7 +19,7 @@ from audit.canonical import storable
 from audit.events import Event
 from inventory.models import Person
 
-from . import admission, bell, less, lifecycle, recording, services, targets, voting
+from . import admission, bell, counting, less, lifecycle, recording, services, targets, voting
 from .admission import Preview
 from .errors import BadParams, NotFound, PlanChanged, TooLate
 from .lifecycle import Lost
@@ -47,7 +47,7 @@ def preview(*, actor: Person, request: Request, params: Mapping[str, Any]) -> Pr
     """
     if request.round is None or request.state != RequestState.AWAITING_APPROVAL:
         raise TooLate(DECIDED)
-    place = voting.place_of(actor, request, timezone.now())
+    place = counting.place_of(actor, request.round, request.service, timezone.now())
     if place.refused:
         raise recording.not_allowed(actor_of(actor), request, "propose", place.why)
     if not can_be_less(request):

@@ -142,8 +142,8 @@ def place_of(standing: Standing, voter: Voter) -> int:
     return _free(_places(standing, voter), standing, voter)
 
 
-def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing, now: datetime) -> Outcome:
-    """Count one decision and return what the round now means. Raises `VoteRefused`.
+def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing, now: datetime) -> tuple[Outcome, int]:
+    """Count one decision; return what the round now means, and whose place it filled. Raises `VoteRefused`.
 
     Call it in the transaction that has locked the round, with its standing of after that.
     """
@@ -168,7 +168,7 @@ def cast_vote(asked: Round, ballot: Ballot, *, voter: Voter, standing: Standing,
             done = done.filter(identity__in=_known_as({voter.identity, authority}, standing))
             release(mine, account=voter.account)
         done.update(open=False)
-        return outcome
+        return outcome, authority
 
 
 def close_round(asked: Round, *, now: datetime) -> None:

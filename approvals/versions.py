@@ -23,7 +23,7 @@ from .models import PolicyVersion, Round
 from .queries import requirements_of
 from .reading import BadPolicy
 from .rulings import Requirement
-from .services import Ballot, Standing, Voter
+from .services import Ballot
 from .tally import Outcome, can_meet
 
 log = structlog.get_logger(__name__)
@@ -140,21 +140,14 @@ def propose_again(
 def locked(version: PolicyVersion) -> PolicyVersion:
     """The version as it is now, which nobody else decides about until the caller's transaction ends."""
     _one_at_a_time()
-    fresh = PolicyVersion.objects.select_related("round").get(pk=version.pk)
-    if fresh.round is not None:
-        fresh.round = rounds.locked(fresh.round)
-    return fresh
+    return PolicyVersion.objects.select_related("round").get(pk=version.pk)
 
 
-def cast(
-    version: PolicyVersion, ballot: Ballot, *, actor: Actor, voter: Voter, standing: Standing, now: datetime
-) -> Outcome:
-    """Count one decision about a proposal, and adopt or refuse it when that decides it. Raises `services.VoteRefused`.
+def settle(version: PolicyVersion, ballot: Ballot, outcome: Outcome, *, actor: Actor, now: datetime) -> None:
+    """Record one decision about a proposal, and adopt or refuse it when that decided it.
 
-    Call it in the transaction that has `locked` it.
+    Call it in the transaction that has `locked` it and counted the decision.
     """
-    assert version.round is not None
-    outcome = rounds.cast_vote(version.round, ballot, voter=voter, standing=standing, now=now)
     word = "agree" if ballot.approves else "refuse"
     details: dict[str, object] = {
         "digest": version.digest,
@@ -170,7 +163,6 @@ def cast(
         writer.record(
             Event("policy.rejected", actor, f"policy {version.digest[:8]}: {ballot.note}"[:400], details=details)
         )
-    return outcome
 
 
 def _adopt(version: PolicyVersion, actor: Actor, now: datetime) -> None:

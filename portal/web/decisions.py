@@ -9,7 +9,7 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils import timezone
 
-from actions import claims, proposals, scheduled, services, voting
+from actions import claims, counting, proposals, scheduled, services
 from actions.errors import TooLate
 from actions.handover import has_credential
 from actions.jobs import STAYS
@@ -109,7 +109,7 @@ def _deck(person: Person, request: Request, plan: Plan, away: Away, proposed: Pr
 
 
 def _asked(person: Person, request: Request, asked: Round, mine: bool, away: Away, proposed: Proposed | None) -> Deck:
-    place = voting.place_of(person, request, timezone.now())
+    place = counting.place_of(person, asked, request.service, timezone.now())
     others = who_can(request, away, place.left)
     until = f"Without an answer it expires {_at(asked.expires_at)}."
     if (at := scheduled.runs_at(request, timezone.now())) is not None:
@@ -137,8 +137,8 @@ def _asked(person: Person, request: Request, asked: Round, mine: bool, away: Awa
 
 
 SAID = {
-    voting.ONE_VOTE: "You have decided. It still waits for {}.",
-    voting.STILL_AN_APPROVER: "This account is not an approver of the team, or no longer. {} can decide.",
+    counting.ONE_VOTE: "You have decided. It still waits for {}.",
+    counting.STILL_AN_APPROVER: "This account is not an approver of the team, or no longer. {} can decide.",
 }
 
 

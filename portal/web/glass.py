@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from actions import debts
+from actions import counting
 from actions.models import Debt, Request
 from approvals.models import Vote
 from inventory.models import Person
@@ -25,6 +25,11 @@ class Broken:
     late: bool
 
     @property
+    def objected(self) -> str:
+        """The name of whoever found it wrong."""
+        return next((vote.voter.name for vote in self.votes if vote.decision == Vote.Decision.REJECT), "")
+
+    @property
     def state(self) -> str:
         if self.debt.settled_at is None:
             return "failed" if self.late else "degraded"
@@ -40,12 +45,13 @@ def broken_of(person: Person, request: Request, now: datetime | None = None) -> 
     if debt is None:
         return None
     at = now or timezone.now()
-    stands = debts.review_of(person, debt, at) if debt.settled_at is None else debts.Review()
+    open_still = debt.settled_at is None
+    place = counting.place_of(person, debt.round, request.service, at) if open_still else None
     return Broken(
         debt=debt,
         set_aside=tuple(dict.fromkeys(each["rule"] for each in request.ruling["answers"] if each.get("set_aside"))),
         votes=tuple(debt.round.votes.select_related("voter")),
-        left=people(stands.left, "or"),
-        may_review=stands.may,
-        late=debt.settled_at is None and debt.due_at <= at,
+        left=people(place.left if place else (), "or"),
+        may_review=place is not None and not place.refused,
+        late=open_still and debt.due_at <= at,
     )

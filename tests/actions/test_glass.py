@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from actions import debts, scheduled, services, sweeping
+from actions import counting, debts, scheduled, services, sweeping
 from actions.errors import BadParams, Denied, NotAllowed, TooLate, VoteDoesNotCount
 from actions.models import Debt, Execution, Request
 from actions.states import ExecutionState, RequestState
 from actions.terms import Terms
-from approvals.models import Asked, Round
+from approvals.models import Absence, Asked, Round
 from audit.models import EventRow
 from inventory import incidents
 from inventory.models import Incident, Person, Service, Workload
 from sandbox.stack import Endpoints
-from tests.breaking import GLASS, asks_on, glass_policy, opens_incident
+from tests.breaking import GLASS, POLICY, asks_on, glass_policy, opens_incident
 from tests.characters import People, Shop, approves, fresh, work_off
 from tests.cluster import Namespace, made_namespace, workload
 
@@ -148,6 +149,18 @@ def test_only_somebody_else_who_was_asked_settles_it(people: People, broken: Req
     assert (debt.accepted, Debt.objects.get().accepted) == (False, False)
     assert recorded("debt.settled") == ["jonas: it was not right to act at once: It could have waited."]
     assert does_not_count(people.ines, broken) == "round-closed"
+
+
+def test_whoever_was_stood_in_for_cannot_review_it_any_more(people: People, checkout: Workload, tmp_path: Path) -> None:
+    (tmp_path / "glass.yaml").write_text(POLICY.replace("break_glass: {count: 1", "break_glass: {count: 2"))
+    opens_incident(people)
+    now, root = timezone.now(), Person.objects.create(username="root", display_name="Root")
+    Absence.objects.create(person=people.jonas, stand_in=root, starts_at=now, ends_at=now + timedelta(days=1))
+    people.jonas.groups.create(name="office").user_set.add(root)
+    broken = asks_on(people.mira, checkout, GLASS)
+    debt = says(root, broken)
+    assert recorded("vote.cast")[0].endswith(", instead of Jonas")
+    assert counting.place_of(people.kofi, debt.round, broken.service, timezone.now()).left == ("Ines",)
 
 
 def test_what_broke_no_glass_has_nothing_to_review(people: People, checkout: Workload) -> None:
