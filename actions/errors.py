@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from approvals.services import ONE_DIGEST
+
 
 class Refused(Exception):
     """Base of every refusal. `code` is stable and machine-readable; `status` is what HTTP calls it."""
@@ -63,11 +65,15 @@ class PlanChanged(Refused):
 
 
 class VoteDoesNotCount(Refused):
+    """`rule` is the one of voting that it broke. On another plan than the one that is asked for, what they saw is no longer so."""
+
     code, status, title = "vote-refused", 403, "Your vote does not count"
 
     def __init__(self, text: str, rule: str) -> None:
         super().__init__(text)
         self.rule = rule
+        if rule == ONE_DIGEST:
+            self.status = 409
 
 
 class TooLate(Refused):

@@ -16,7 +16,7 @@ from inventory import queries as inventory
 from inventory.models import Person, Service, Team, Workload
 
 from .models import Execution, Hold, Request
-from .states import ACTIVE, ExecutionState, RequestState
+from .states import ACTIVE, ENDED, ExecutionState, RequestState
 
 RELATED = (
     "service__team",
@@ -32,6 +32,14 @@ RELATED = (
     "execution",
     "execution__cancel_requested_by",
 )
+
+
+OVER = Q(execution__state__in=[*ENDED, ExecutionState.NEEDS_HUMAN]) | Q(
+    state__in=[
+        RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED,
+    ]
+)  # fmt: skip
+"""What has come to something, if only to a question that a person has to answer."""
 
 
 def requests_visible_to(person: Person) -> QuerySet[Request]:
@@ -221,14 +229,26 @@ def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
 
 
 def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
+    """What has come of the same there, whenever it was asked: while one waits, another may have run."""
     return (
-        Request.objects.filter(
-            action=request.action, service=request.service, environment=request.environment, pk__lt=request.pk
-        )
+        Request.objects.filter(OVER, action=request.action, service=request.service, environment=request.environment)
+        .exclude(pk=request.pk)
         .select_related("service", "workload", "secret", "node", "requester", "execution", "round")
         .prefetch_related("round__votes__voter")
         .order_by("-created_at", "-id")[:limit]  # an index of its service, and not the whole history
     )
+
+
+def run_since(request: Request) -> Request | None:
+    """The last change of the same target that ended well after this was asked."""
+    rows = Request.objects.filter(
+        target_key=request.target_key,
+        execution__state=ExecutionState.SUCCEEDED,
+        execution__ended_at__gt=request.created_at,
+        created_at__gt=request.created_at - timedelta(days=60),  # and not the whole history
+    )
+    related = ("service", "workload", "secret", "node", "requester", "execution")
+    return rows.exclude(pk=request.pk).select_related(*related).order_by("-execution__ended_at").first()
 
 
 def ended_today(person: Person) -> int:

@@ -20,7 +20,8 @@ from approvals.services import counted
 from inventory.models import Person, Service
 
 from .eligibility import Eligibility, eligibility_of
-from .models import Debt, Request
+from .following import proposed_instead
+from .models import Debt, Proposal, Request
 from .protocol import Risk
 from .queries import requests_visible_to
 from .states import RequestState
@@ -47,10 +48,13 @@ HEAVY = ("plan_text", "stale_plan_text", "facts")
 
 @dataclass(frozen=True)
 class Waiting:
-    """A request that this person can decide; `instead_of` is whom they would do it for, if not as themself."""
+    """A request that this person can decide; `instead_of` is whom they would do it for, if not as themself; `proposed` what its
+    requester has to answer first.
+    """
 
     request: Request
     instead_of: Person | None
+    proposed: Proposal | None
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class Queue:
         return asked_of(self._known_as, tuple(Round.Kind), limit=COUNTED)
 
     def page(self, after: Line | None = None, size: int = PAGE) -> Page:
-        """Riskiest first, then oldest. Own requests are never among them."""
+        """Riskiest first, then oldest, and last on each page what its requester has to answer first. Own requests are never among them."""
         lost: list[Request] = []
         for _ in range(WALKS):
             known = self._first[Round.Kind.APPROVAL] if after is None and size < COUNTED else None
@@ -114,12 +118,19 @@ class Queue:
             seen = [(request, self._place_in(request, request.round)) for request in _in_order(lines, rows)]
             self._offered |= {line.round: False for line in lines[:size]}
             self._offered |= {request.round_id: place is not None for request, place in seen if request.round_id}
-            waiting = tuple(Waiting(request, _other(place, self.person)) for request, place in seen if place)
+            waiting = self._waiting(seen)
             lost += [request for request, place in seen if place is None]
             after = lines[size - 1] if len(lines) > size else None
             if waiting or after is None:
                 break
         return Page(waiting, tuple(lost), after)
+
+    def _waiting(self, seen: Sequence[tuple[Request, Person | None]]) -> tuple[Waiting, ...]:
+        proposed = proposed_instead([request for request, place in seen if place])
+        mine = (
+            Waiting(request, _other(place, self.person), proposed.get(request.pk)) for request, place in seen if place
+        )
+        return tuple(sorted(mine, key=lambda each: each.proposed is not None))
 
     @cached_property
     def reviews(self) -> list[Debt]:

@@ -4,7 +4,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -18,6 +18,7 @@ from actions import claims, queries
 from actions import queue as waiting
 from actions.models import Debt, Request
 from actions.protocol import Risk
+from actions.registry import title_of
 from approvals.models import PolicyVersion, Vote
 from approvals.queries import Line
 from inventory.models import Person
@@ -26,7 +27,7 @@ from . import paging
 from .changes import Entry, entries_of
 from .decided import Past, past_of
 from .door import signed_in
-from .request_page import RequestPage, gist_of, page_of, title_for
+from .request_page import RequestPage, gist_of, page_of, target_of, title_for
 from .requests import request_or_404
 from .shell import shell_of
 from .there import Away, away_among, who_can
@@ -34,6 +35,15 @@ from .words import people
 
 LEARNED_FROM, MOST_PAST = 20, 5
 """Decisions: so many say how long somebody usually takes, and so many of them are shown."""
+
+OLD = timedelta(hours=1)
+"""After that, what was read when something was asked may well have changed."""
+
+HABIT = 5
+"""Decisions, of which the usual time says something."""
+
+NAMED = 4
+"""Of places that can be decided together, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,7 @@ class Alike:
 
     count: int
     title: str
+    where: str
     shape: str
 
 
@@ -70,7 +81,7 @@ class List:
     past: tuple[Past, ...]
     count: int
     at_least: bool
-    oldest_seconds: float | None
+    oldest_at: datetime | None
     usual_seconds: float | None
     first: str
     more: str
@@ -81,10 +92,27 @@ class List:
 
 
 @dataclass(frozen=True)
+class Before:
+    """The same there, that has come to something."""
+
+    title: str
+    gist: str
+    entry: Entry
+
+
+@dataclass(frozen=True)
 class Detail:
     page: RequestPage
-    before: tuple[Entry, ...]
-    before_says: str
+    before: tuple[Before, ...]
+
+    @property
+    def counts(self) -> list[tuple[str, int]]:
+        """How many of them came to what."""
+        return list(Counter(each.entry.state for each in self.before).items())
+
+    @property
+    def is_old(self) -> bool:
+        return timezone.now() - self.page.request.created_at > OLD
 
 
 @dataclass(frozen=True)
@@ -104,6 +132,10 @@ class Place:
     @property
     def list_address(self) -> str:
         return _address(after=self.after, request=self.chosen, name="queue-list")
+
+    @property
+    def detail_address(self) -> str:
+        return _address(after=self.after, request=self.chosen, name="queue-detail")
 
 
 @never_cache
@@ -135,6 +167,18 @@ def queue_list(request: HttpRequest, person: Person) -> HttpResponse:
     mine = shell_of(request, person).queue
     place = Place(_after(request.GET.get("after", "")), _number(request.GET.get("request", "")))
     return render(request, "_queue_list.html", {"queue": _list(mine, mine.page(place.after), place), "here": place})
+
+
+@never_cache
+@signed_in
+@require_safe
+def queue_detail(request: HttpRequest, person: Person) -> HttpResponse:
+    """What is beside the list alone, for whoever goes through it by keyboard."""
+    page = shell_of(request, person).queue.page(_after(request.GET.get("after", "")))
+    found = request_or_404(person, _number(request.GET.get("request", "")) or 0)
+    place = Place(_after(request.GET.get("after", "")), found.pk)
+    context = {"here": place, "detail": _detail(person, found), "next": _next(page, place)}
+    return render(request, "_queue_detail.html", context)
 
 
 def _wanted(request: HttpRequest, person: Person, page: waiting.Page) -> Request | None:
@@ -196,8 +240,8 @@ def _list(mine: waiting.Queue, page: waiting.Page, place: Place) -> List:
         past=tuple(past[:MOST_PAST]),
         count=count,
         at_least=count >= waiting.COUNTED,
-        oldest_seconds=max(((now - each.request.created_at).total_seconds() for each in page.waiting), default=None),
-        usual_seconds=statistics.median(took) if took else None,
+        oldest_at=min((each.request.created_at for each in page.waiting), default=None),
+        usual_seconds=statistics.median(took) if len(took) >= HABIT else None,
         first=_address() if place.after else "",
         more=_address(after=page.after) if page.after else "",
     )
@@ -224,6 +268,10 @@ def _notes(each: waiting.Waiting, person: Person, now: datetime) -> list[str]:
         notes.append("you are on it" if claimer == person else f"{claimer.name} is on it")
     if asked is not None and (agreed := sum(vote.decision == Vote.Decision.APPROVE for vote in asked.votes.all())):
         notes.append(f"{agreed} agreed")
+    if (proposal := each.proposed) is not None:
+        notes.append(
+            f"{'you' if proposal.proposer.identity == person.identity else proposal.proposer.name} proposed less"
+        )
     if request.overrides:
         notes.append("sets a denial aside")
     return notes
@@ -239,9 +287,14 @@ def _review(debt: Debt, place: Place) -> Item:
 def _alike(mine: Sequence[waiting.Waiting]) -> tuple[Alike, ...]:
     """Among those on this page; the page that decides them together looks for more."""
     low = [each.request for each in mine if each.request.risk == Risk.LOW and each.request.shape]
-    first = {request.shape: request for request in reversed(low)}
     counts = Counter(request.shape for request in low)
-    return tuple(Alike(count, title_for(first[shape]), shape) for shape, count in counts.items() if count > 1)
+    return tuple(_group([each for each in low if each.shape == shape]) for shape, count in counts.items() if count > 1)
+
+
+def _group(alike: Sequence[Request]) -> Alike:
+    named = [f"{target_of(each)} {each.environment}" for each in alike[:NAMED]]
+    more = [f"{len(alike) - NAMED} more"] if len(alike) > NAMED else []
+    return Alike(len(alike), title_of(alike[0].action), people([*named, *more]), alike[0].shape)
 
 
 def _waits_for(request: Request, away: Away) -> str:
@@ -251,14 +304,12 @@ def _waits_for(request: Request, away: Away) -> str:
 
 def _detail(person: Person, request: Request) -> Detail:
     before = entries_of(list(queries.like_this_before(request)))
-    counts: dict[str, int] = {}
-    for entry in before:
-        counts[entry.state] = counts.get(entry.state, 0) + 1
-    said = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in counts.items())
-    return Detail(page_of(person, request), before, said)
+    rows = (Before(title_for(each.request), gist_of(each.request), each) for each in before)
+    return Detail(page_of(person, request), tuple(rows))
 
 
 urlpatterns = [
     path("approvals", queue, name="queue"),
     path("fragments/approvals", queue_list, name="queue-list"),
+    path("fragments/approvals/detail", queue_detail, name="queue-detail"),
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from actions import admission, compare, following, queries, targets
 from actions.errors import Difference
 from actions.models import Grant, JournalEntry, Request
-from actions.protocol import Impact, Plan, plan_from
+from actions.protocol import Impact, Line, Plan, plan_from
 from actions.queries import Estimate
 from actions.registry import headline_of, writes_logs
 from actions.states import ACTIVE, ENDED, ExecutionState, RequestState
@@ -24,9 +24,9 @@ from inventory.models import Person
 from . import causes, decisions, plans, progress
 from .glass import Broken, broken_of
 from .proposed import Proposed, proposed_of
-from .there import away_among, who_can
+from .there import Away, away_among, who_can
 from .verdict import Verdict, asked_as, verdict_of
-from .words import moment, short_digest
+from .words import moment, people, short_digest, some_of
 
 OVER = (
     RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN, RequestState.STALE, RequestState.DENIED, *ENDED,
@@ -40,6 +40,22 @@ class Need:
     count: int
     people: list[str]
     later: str = ""
+    away: str = ""
+    """Who of them is out of office, as long as it is not decided."""
+
+    @property
+    def who(self) -> str:
+        if not self.people:
+            return "Those who are asked later"
+        said = some_of(self.count, self.people)
+        return f"{said[:1].upper()}{said[1:]}"
+
+    @property
+    def enough(self) -> str:
+        if self.count == 1 < len(self.people):
+            return f"{self.who} is enough{self.away and f'; {self.away}'}."
+        alone = self.count == len(self.people) == 1
+        return f"{self.who} {'has' if alone else 'have'} to agree{self.away and f'; {self.away}'}."
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,16 @@ class Stage:
     text: str
     final: bool
     evidence: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Since:
+    """What was done to the same target while this waited. `breaks`: this plan starts from what is no longer so."""
+
+    request: Request
+    title: str
+    at: datetime
+    breaks: bool
 
 
 @dataclass(frozen=True)
@@ -91,6 +117,7 @@ class RequestPage:
     superseded_by: Request | None
     """What takes its place, because its requester wants less."""
     undone_by: Request | None
+    since: Since | None
 
     @property
     def is_undone(self) -> bool:
@@ -165,16 +192,17 @@ def page_of(person: Person, request: Request) -> RequestPage:
     ruling, away = request.ruling, away_among([request], timezone.now())
     replaced: Request | None = getattr(request, "superseded_by", None)
     back = following.undoing([request]).get(request.pk) if run is not None else None
+    broken, proposed = broken_of(person, request), proposed_of(person, request) if asked is not None else None
     return RequestPage(
         request=request,
         title=title_for(request),
         gist=gist_of(request),
         state=progress.state_of(request),
-        steps=progress.steps_of(request, journal, estimate, who_can(request, away)),
+        steps=progress.steps_of(request, journal, estimate, _whose_turn(request, proposed, away)),
         cause=causes.cause_of(request, votes, stored, differences),
         diary=progress.diary(request, votes, journal, replaced.pk if replaced is not None else None),
         votes=votes,
-        needs=tuple(_need(request, requirement_from(need)) for need in ruling["requirements"]),
+        needs=needs_of(request, away),
         rules=tuple(each["rule"] for each in ruling["answers"] if each["effect"] == ruling["effect"]),
         plan=view_of(request, stored, estimate),
         revert=", then ".join(step.title for step in stored.revert),
@@ -184,25 +212,48 @@ def page_of(person: Person, request: Request) -> RequestPage:
         differences=differences,
         now_diffs=now,
         estimate=estimate,
-        deck=decisions.deck_for(person, request, stored, away),
+        deck=decisions.deck_for(person, request, stored, away, proposed, broken),
         event_count=audit.events_of_request(request.pk).count(),
         stages=_stages(stored, journal, progress.state_of(request) in OVER),
         grant=Grant.objects.filter(request=request).select_related("ended_by").first() if run is not None else None,
-        broken=broken_of(person, request),
-        proposed=proposed_of(person, request) if asked is not None else None,
+        broken=broken,
+        proposed=proposed,
         superseded_by=replaced,
         undone_by=back,
+        since=_since(request, stored) if request.state == RequestState.AWAITING_APPROVAL else None,
     )
 
 
-def _need(request: Request, need: Requirement) -> Need:
+def _since(request: Request, stored: Plan) -> Since | None:
+    done = queries.run_since(request)
+    if done is None:
+        return None
+    left, here = _lines(admission.stored_plan(done)), _lines(stored)
+    breaks = any(left[place].after != line.before for place, line in here.items() if place in left)
+    return Since(done, title_for(done), done.execution.ended_at or done.created_at, breaks)
+
+
+def _lines(plan: Plan) -> dict[tuple[str, str], Line]:
+    return {(change.object, line.path): line for change in plan.changes for line in change.lines}
+
+
+def _whose_turn(request: Request, proposed: Proposed | None, away: Away) -> list[str]:
+    return [request.requester.name] if proposed is not None and proposed.open else who_can(request, away)
+
+
+def needs_of(request: Request, away: Away) -> tuple[Need, ...]:
+    return tuple(_need(request, requirement_from(need), away) for need in request.ruling["requirements"])
+
+
+def _need(request: Request, need: Requirement, away: Away) -> Need:
     names, later, asked = [who.name for who in need.people], need.escalation, request.round
+    out = people([f"{name} is out until {moment(away[name].ends_at)}" for name in names if name in away])
     if later is None or asked is None or request.state != RequestState.AWAITING_APPROVAL:
-        return Need(need.count, names)
+        return Need(need.count, names, away=out)
     who = asked_as(later.of, request.service)
     at = moment(asked.opened_at + timedelta(minutes=later.after_minutes))
     since = f"since {at}" if asked.escalated_minutes >= later.after_minutes else f"if it is not decided by {at}"
-    return Need(need.count, names, f"{who[:1].upper()}{who[1:]}, {since}")
+    return Need(need.count, names, f"{who[:1].upper()}{who[1:]}, {since}", out)
 
 
 STAGES = {
@@ -231,9 +282,13 @@ def _stages(plan: Plan, journal: Sequence[JournalEntry], over: bool) -> tuple[St
 
 
 def title_for(request: Request) -> str:
+    return headline_of(request.action, target_of(request))
+
+
+def target_of(request: Request) -> str:
     if request.workload_id is not None:  # not through its row, which a list would read once for each
-        return headline_of(request.action, request.service.name)
-    return headline_of(request.action, targets.name_of(targets.row_of(request)))
+        return request.service.name
+    return targets.name_of(targets.row_of(request))
 
 
 def gist_of(request: Request) -> str:

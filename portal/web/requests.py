@@ -1,12 +1,14 @@
 """One address for a request: ticket, approval and run log, live while something happens; and the list of them.
 
 Reading is a page and a fragment of it. Every decision is a POST to an address of its own, goes through the gate, and comes
-back to the page; a refusal comes back as the same page with the refusal on top and nothing lost.
+back to the page; a refusal comes back as the same page with the refusal on top and nothing lost. Who comes to such an address by a link
+or by loading it again is led to the request.
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 from django.contrib import messages
 from django.db.models import Q, QuerySet
@@ -33,7 +35,7 @@ from .changes import Entry, entries_of
 from .door import signed_in
 from .looking import seconds_since
 from .request_page import page_of, title_for
-from .words import moment
+from .words import zoned
 
 MOST_EVENTS = 500
 PAGE = 50
@@ -91,8 +93,21 @@ def events(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
 def _page(
     request: HttpRequest, person: Person, found: Request, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
-    context = {"page": page_of(person, found), "refusal": refusal}
+    following = request.POST.get("next", "")
+    context = {"page": page_of(person, found), "refusal": refusal, "next": following if _back(following) else ""}
     return render(request, "request.html", context, status=status)
+
+
+def posted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Does something about a request, and only when it is asked to."""
+
+    @wraps(view)
+    def only_posted(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
+        if request.method == "POST":
+            return view(request, person, request_id)
+        return HttpResponseRedirect(reverse("request", args=[request_id]))
+
+    return only_posted
 
 
 def decide(
@@ -118,7 +133,7 @@ def decide(
 
 
 @signed_in
-@require_POST
+@posted
 def vote(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     approve = request.POST.get("decision") == "approve"
 
@@ -148,13 +163,13 @@ def _said_of_vote(found: Request, outcome: str) -> str:
     """Of the request as it is after the vote."""
     what = found.summary
     return {
-        "approved": f"You approved: {what}. {what_next.sentence(found, timezone.now(), moment)}".rstrip(),
+        "approved": f"You approved: {what}. {what_next.sentence(found, timezone.now(), zoned)}".rstrip(),
         "rejected": f"You rejected: {what}. {found.requester.name} sees your note.",
     }.get(outcome, f"You approved: {what}. It waits for others.")
 
 
 @signed_in
-@require_POST
+@posted
 def withdraw(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         services.withdraw(actor=person, request=found)
@@ -164,7 +179,7 @@ def withdraw(request: HttpRequest, person: Person, request_id: int) -> HttpRespo
 
 
 @signed_in
-@require_POST
+@posted
 def cancel(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         services.cancel(actor=person, request=found)
@@ -174,7 +189,7 @@ def cancel(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
 
 
 @signed_in
-@require_POST
+@posted
 def review(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     """Whether it was right to break glass for this."""
 
@@ -192,7 +207,7 @@ def review(request: HttpRequest, person: Person, request_id: int) -> HttpRespons
 
 
 @signed_in
-@require_POST
+@posted
 def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         services.resolve(
@@ -204,7 +219,7 @@ def resolve(request: HttpRequest, person: Person, request_id: int) -> HttpRespon
 
 
 @signed_in
-@require_POST
+@posted
 def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         grants.activate(actor=person, request=found)
@@ -214,7 +229,7 @@ def start(request: HttpRequest, person: Person, request_id: int) -> HttpResponse
 
 
 @signed_in
-@require_POST
+@posted
 def start_now(request: HttpRequest, person: Person, request_id: int) -> HttpResponse:
     def act(found: Request) -> str:
         scheduled.start_now(actor=person, request=found)

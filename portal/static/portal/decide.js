@@ -3,22 +3,24 @@
 import { typing, written } from "./typing.js";
 
 const SETTLES = 400; // ms after the page came in which `a` may still be meant for the page before
-const came = performance.now();
+let came = performance.now();
+document.addEventListener("detail-came", () => { came = performance.now(); });
 
-const note = () => document.querySelector("#vote [name=note]");
-const decision = (word) => document.querySelector(`#vote [value=${word}]`);
+// The vote, or the review of broken glass; none while the next one is still on its way.
+const form = () => document.querySelector("#vote:not([inert] *)");
+const note = () => form()?.querySelector("[name=note]");
+const button = (key) => form()?.querySelector(`[aria-keyshortcuts=${key}]`);
 
 function approve() {
   if (performance.now() - came < SETTLES) return;
-  const button = decision("approve");
-  document.activeElement === button ? button.click() : button.focus();
+  document.activeElement === button("a") ? button("a").click() : button("a").focus();
 }
 
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "vote") return;
-  if (event.submitter?.value === "reject" && !note().value.trim()) {
+  if (event.submitter === button("r") && !note().value.trim()) {
     event.preventDefault();
-    note().setCustomValidity("Say why, so that it can be changed.");
+    note().setCustomValidity(note().dataset.missing);
     note().reportValidity();
   }
 });
@@ -29,7 +31,7 @@ document.addEventListener("keydown", (event) => {
   if (event.target === note()) {
     if (event.key !== "Enter") return;
     event.preventDefault(); // Enter alone would press the first button of the form
-    if (!event.repeat && (event.ctrlKey || event.metaKey)) document.getElementById("vote").requestSubmit(decision("reject"));
+    if (!event.repeat && (event.ctrlKey || event.metaKey)) form().requestSubmit(button("r"));
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
@@ -40,6 +42,10 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+
+// After a refusal: loading the page again is to look at the request, and not to send what was refused.
+const refused = document.querySelector("[data-refused]");
+if (refused) history.replaceState(null, "", refused.dataset.refused);
 
 setInterval(() => {
   for (const bar of document.querySelectorAll("progress[data-since]")) {

@@ -40,18 +40,22 @@ def states(requests: list[Request]) -> list[str]:
 
 def test_each_is_shown_with_its_diff_and_becomes_a_vote_of_its_own(alike: list[Request], jonas: Client) -> None:
     queue = jonas.get(reverse("queue")).content.decode()
-    assert "Decide 3 alike together" in queue
+    assert "Decide 3 together: Resize" in queue
+    assert "checkout production, ledger production and refunds production" in queue
     where = reverse("alike", args=[SHAPE])
     assert where in queue
 
     page = jonas.get(where).content.decode()
     assert re.findall(r'name="item" value="(\d+):', page) == [str(each.pk) for each in alike]
     assert page.count("+   replicas: 3") == 3
+    assert re.findall(r'name="item" value="[^"]+" checked', page) == []  # in production nobody ticks for them
+    assert page.count("is enough") == 3
     looked = dict(re.findall(r'name="(looked-\d+)" value="([^"]+)"', page))
 
     done = jonas.post(where, tick(*alike[:2], note="Same everywhere", **looked), follow=True)
 
     assert "2 approved" in done.content.decode()
+    assert "Next: Resize refunds" in done.content.decode()
     assert states(alike) == ["approved", "approved", "awaiting_approval"]
     votes = Vote.objects.all()
     assert {(vote.entrance, vote.note, vote.looked_seconds is not None) for vote in votes} == {
@@ -120,5 +124,5 @@ def test_two_alike_of_another_target_are_no_group_when_one_is_gone(
     people: People, alike: list[Request], jonas: Client
 ) -> None:
     Request.objects.filter(pk__in=[each.pk for each in alike[1:]]).update(state=RequestState.WITHDRAWN)
-    assert "alike together" not in jonas.get(reverse("queue")).content.decode()
+    assert "together: Resize" not in jonas.get(reverse("queue")).content.decode()
     assert jonas.get(reverse("alike", args=["c" * 64])).status_code == 404

@@ -116,16 +116,20 @@ def test_somebody_else_finds_it_right_or_not_on_its_page(
     assert "It was right" in shows(jonas, request)
     in_queue = jonas.get(reverse("queue"), {"request": request.pk}).content.decode()
     assert reverse("request-review", args=[request.pk]) in in_queue
+    assert "Why it could run" in in_queue and "Before you sign" not in in_queue
+    assert "Say why, so that Mira knows." in in_queue
     assert "It was right" not in shows(signed_in(people.kofi), request)
     form = {"digest": request.digest, "decision": "object"}
     assert "four-eyes" in reviews(mira, request, **form, note="Fine")[1]
     assert reviews(jonas, request, digest=request.digest, decision="whatever")[0] == 422
-    status, page = reviews(jonas, request, **form)
+    status, page = reviews(jonas, request, **form, next="queue")
+    assert 'name="next" value="queue"' in page
     assert (status, Debt.objects.get().settled_at) == (403, None)
     assert "a-no-has-a-reason" in page
     status, page = reviews(jonas, request, **form, note="It <could> wait")
     assert (status, Debt.objects.get().accepted) == (200, False)
-    assert "Objected" in page
+    assert "Jonas objected to this" in page
+    assert "Mira can break glass again." in page
     assert "“It &lt;could&gt; wait”" in shows(mira, request)
     assert EventRow.objects.filter(verb="debt.settled", actor="jonas").count() == 1
 
@@ -142,7 +146,7 @@ def test_a_denial_is_asked_to_be_set_aside_with_its_price_in_names(
     status, page = sends(mira, checkout, ticket="CHG-1", way="override")
     request = Request.objects.get()
     assert (status, request.state, request.overrides) == (200, RequestState.AWAITING_APPROVAL, True)
-    assert "Nothing changes today. <code>frozen</code>" in page
+    assert re.search(r"Nothing changes today\. <code>(<a [^>]*>)?frozen<", page)
     assert "CHG-1" in page
 
 

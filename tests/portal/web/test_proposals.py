@@ -73,6 +73,12 @@ def test_an_approver_proposes_what_they_looked_at_and_the_requester_confirms_it(
 
     page = text(mira, reverse("request", args=[eight.pk]))
     assert "Jonas would agree to less" in page and "“Five will do.”" in page
+    assert "Jonas would agree to less. Confirm it above, or keep yours." in page  # it is nobody's turn but hers
+    assert "waits for Mira" in page
+    other = asks(people.mira, "resize-workload", eight.workload, replicas=3)
+    for who, said in ((jonas, "you proposed less"), (signed_in(people.ines), "Jonas proposed less")):
+        listed = text(who, reverse("queue"))
+        assert listed.index(f"request={other.pk}") < listed.index(f"request={eight.pk}") < listed.index(said)
     confirm = address("proposal-confirm", eight, proposal.pk)
     assert confirm in page
     assert confirm not in text(jonas, reverse("request", args=[eight.pk]))

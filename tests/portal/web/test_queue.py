@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from actions.models import Debt, Request
+from actions.models import Debt, Execution, Request
 from actions.states import RequestState
 from approvals.facts import Approver
 from approvals.models import Absence, Asked, PolicyVersion, Round
@@ -40,8 +40,55 @@ def listed(page: str) -> list[int]:
 
 
 def mine(page: str) -> list[int]:
-    _, found, rest = page.partition("<ul data-decide>")
+    _, found, rest = page.partition("<ul data-decide")
     return listed(rest.partition("</ul>")[0]) if found else []
+
+
+def test_what_was_done_to_the_same_while_it_waited_is_said_before_one_signs(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    """Also what was asked later counts as like this before; what still waits does not."""
+    now, jonas = timezone.now(), signed_in(people.jonas)
+    waits, later, other = (make_request(target, people, number) for number in range(3))
+    page = seen(jonas, f"?request={waits.pk}")
+    assert "Nothing like this has come to an end here." in page
+    assert "Look whether" not in page
+    Request.objects.filter(pk=later.pk).update(state=RequestState.APPROVED)
+    Execution.objects.create(request=later, state="succeeded", stamp="s", run_after=now, queued_at=now, started_at=now, ended_at=now)
+    link = f'<a href="{reverse("request", args=[later.pk])}">request {later.pk}</a>, Mira)'
+    for page in (seen(jonas, f"?request={waits.pk}"), jonas.get(reverse("request", args=[waits.pk])).content.decode()):
+        assert f"{link}. What this plan starts from has changed by that" in page
+        assert page.index(link) < page.index("Before you sign")
+    assert "1 succeeded" in seen(jonas, f"?request={waits.pk}")
+    untouched = fresh(other).plan_text.replace("spec.replicas", "spec.paused")
+    Request.objects.filter(pk=other.pk).update(plan_text=untouched)
+    assert f"{link}. Look whether this is still wanted." in seen(jonas, f"?request={other.pk}")
+
+
+def test_why_one_is_asked_is_a_line_for_each_rule_and_one_for_the_people(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    waits, now = make_request(target, people), timezone.now()
+    Absence.objects.create(person=people.ines, starts_at=now, ends_at=now + timedelta(hours=2))
+    page = seen(signed_in(people.jonas), f"?request={waits.pk}")
+    until = moment(now + timedelta(hours=2))
+    assert f"<p>One of Jonas or Ines is enough; Ines is out until {until}.</p>" in page or (
+        f"<p>One of Ines or Jonas is enough; Ines is out until {until}.</p>" in page
+    )
+    Request.objects.filter(pk=waits.pk).update(created_at=now - timedelta(hours=2))
+    assert '<p data-state="degraded">As read when it was asked' in seen(signed_in(people.jonas), f"?request={waits.pk}")
+
+
+def test_what_is_beside_the_list_comes_alone_for_the_keyboard(
+    people: People, target: Workload, signed_in: SignedIn
+) -> None:
+    waits, second = make_request(target, people), make_request(target, people)
+    address = f"{reverse('queue-detail')}?request={waits.pk}"
+    page = signed_in(people.jonas).get(address).content.decode()
+    assert f'value="{waits.digest}"' in page
+    assert f'name="next" value="queue {second.pk}"' in page
+    assert "queue-list" not in page
+    assert signed_in(people.leila).get(address).status_code == 404
 
 
 def test_an_empty_queue_says_what_would_be_there(people: People, signed_in: SignedIn) -> None:

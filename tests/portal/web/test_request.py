@@ -92,7 +92,7 @@ def test_another_plan_than_the_one_looked_at_is_not_signed_and_the_note_stays(
     waiting: Request, people: People, signed_in: SignedIn
 ) -> None:
     status, seen = send(signed_in(people.jonas), "vote", waiting, decision="approve", digest="0" * 64, note='My "note"')
-    assert status == 403
+    assert status == 409
     assert "another plan" in seen
     assert 'value="My &quot;note&quot;"' in seen
 
@@ -218,8 +218,9 @@ def test_effects_need_a_post_and_the_forms_token(waiting: Request, people: Peopl
     strict.force_login(people.jonas, backend="django.contrib.auth.backends.ModelBackend")
     for what in ("vote", "withdraw", "cancel", "resolve"):
         where = reverse(f"request-{what}", args=[waiting.pk])
-        assert strict.get(where).status_code == 405
+        assert strict.get(where)["Location"] == reverse("request", args=[waiting.pk])
         assert strict.post(where, {"decision": "approve", "digest": waiting.digest}).status_code == 403
+    assert not Vote.objects.exists()
 
 
 def test_the_live_fragment_brings_the_bar_only_when_what_can_be_done_changed(
