@@ -140,7 +140,6 @@ def decide(
     try:
         with transaction.atomic():
             fresh = versions.locked(version)
-            now, voter = timezone.now(), voter_of(actor, timezone.now())
             assert fresh.round is not None
             counted = counting.count(actor, fresh.round, None, ballot)
             versions.settle(fresh, ballot, counted.outcome, actor=_actor(actor), now=counted.at)
