@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from approvals.combining import NO_COMMON_REVIEW, STRICTEST_FIRST, TOO_FEW, combine
+from approvals.combining import NO_COMMON_REVIEW, STRICTEST_FIRST, combine
 from approvals.facts import Approver
 from approvals.rulings import OVERRIDE, TOO_FEW, BreakGlass, Effect, Escalation, Requirement, RuleAnswer, Ruling
 from approvals.tally import CountedVote, Outcome, can_meet, tally
