@@ -27,7 +27,7 @@ from .models import Proposal, Request
 from .services import MAX_REASON, actor_of
 from .states import ProposalState, RequestState
 
-DECIDED = "This was decided meanwhile. Reload the page to see how."
+DECIDED = "This was decided meanwhile. The page of the request says how."
 
 
 def can_be_less(request: Request) -> bool:
@@ -93,7 +93,7 @@ def confirm(*, actor: Person, proposal: Proposal, digest: str, entrance: str) ->
     _only_the_requester(actor, request, "confirm a proposal")
     if digest != proposal.digest:
         raise PlanChanged(
-            "You looked at another plan than the one that is proposed. Reload, look at the change, decide."
+            "You looked at another plan than the one that is proposed. Look at the present one, then decide."
         )
     seen = _planned(request, proposal.params)
     if seen.plan.digest != proposal.digest:

@@ -174,7 +174,7 @@ def vote(
         recording.vote_refused(actor_of(actor), request, refusal)
         raise VoteDoesNotCount(str(refusal), refusal.rule) from refusal
     except (Lost, lifecycle.Impossible) as lost:
-        raise TooLate("The request changed while you were deciding. Reload the page to see how.") from lost
+        raise TooLate("The request changed while you were deciding. The page of the request says how.") from lost
 
 
 def withdraw(*, actor: Person, request: Request) -> Request:

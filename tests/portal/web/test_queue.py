@@ -54,7 +54,9 @@ def test_what_was_done_to_the_same_while_it_waited_is_said_before_one_signs(
     assert "Nothing like this has come to an end here." in page
     assert "Look whether" not in page
     Request.objects.filter(pk=later.pk).update(state=RequestState.APPROVED)
-    Execution.objects.create(request=later, state="succeeded", stamp="s", run_after=now, queued_at=now, started_at=now, ended_at=now)
+    Execution.objects.create(
+        request=later, state="succeeded", stamp="s", run_after=now, queued_at=now, started_at=now, ended_at=now
+    )
     link = f'<a href="{reverse("request", args=[later.pk])}">request {later.pk}</a>, Mira)'
     for page in (seen(jonas, f"?request={waits.pk}"), jonas.get(reverse("request", args=[waits.pk])).content.decode()):
         assert f"{link}. What this plan starts from has changed by that" in page
