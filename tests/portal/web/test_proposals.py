@@ -75,6 +75,7 @@ def test_an_approver_proposes_what_they_looked_at_and_the_requester_confirms_it(
     assert "Jonas would agree to less" in page and "“Five will do.”" in page
     assert "Jonas would agree to less. Confirm it above, or keep yours." in page  # it is nobody's turn but hers
     assert "waits for Mira" in page
+    assert eight.workload
     other = asks(people.mira, "resize-workload", eight.workload, replicas=3)
     for who, said in ((jonas, "you proposed less"), (signed_in(people.ines), "Jonas proposed less")):
         listed = text(who, reverse("queue"))
