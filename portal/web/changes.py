@@ -109,7 +109,7 @@ def _offered() -> frozenset[str]:
 def _outcome(request: Request, run: Execution | None, votes: Sequence[Vote], around: Around) -> str:
     at = scheduled.runs_at(request, timezone.now())
     if at is not None and run is not None:
-        return f"Agreed to, runs {words.moment(at)}"
+        return f"Agreed to, runs {words.zoned(at)}"
     if run is not None and request.state == RequestState.APPROVED:
         return _run_outcome(run, progress.state_of(request))
     no = next((vote for vote in votes if vote.decision == Vote.Decision.REJECT), None)
