@@ -28,6 +28,7 @@ from .apart import apart, in_turn
 from .errors import TooLate, VoteDoesNotCount
 from .models import Debt, Request
 from .policies import administrators
+from .states import RequestState
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,12 @@ MAX_NOTE = 2000
 
 
 def open_debts(person: Person) -> list[Debt]:
-    """What this human owes, under whichever account: accounts may have been joined since."""
-    unsettled = Debt.objects.filter(settled_at=None).select_related("request__requester__same_person_as")
+    """What this human owes, under whichever account: accounts may have been joined since.
+
+    What went stale before it ran is reviewed as well, but bars nobody: nothing was done, and the incident goes on.
+    """
+    unsettled = Debt.objects.filter(settled_at=None).exclude(request__state=RequestState.STALE)
+    unsettled = unsettled.select_related("request__requester__same_person_as")
     return [debt for debt in unsettled if debt.request.requester.identity == person.identity]
 
 

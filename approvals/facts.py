@@ -100,7 +100,7 @@ class HistoryFacts:
     """What happened before. `minutes_since_target`: since anything last ran on this target, `PLENTY` when nothing did. `clean_runs`: runs
     of this action on this service and environment that succeeded in a row, of the last 50, without one that was taken back or
     undone, failed, or waits for a person; an undo is none of them. What ran in a chain ran on each of its targets. `open_debts`:
-    the requester's break-glass runs that nobody has reviewed yet.
+    the requester's break-glass runs that nobody has reviewed yet; what went stale before it ran is none of them.
     """
 
     minutes_since_target: float = float(PLENTY)

@@ -121,6 +121,18 @@ def test_a_run_is_stopped_when_its_incident_closed_before_it_began(people: Peopl
     assert run.cause.startswith("INC-7 was closed before it began, so there is no glass to break any more.")
 
 
+def test_what_went_stale_before_it_ran_keeps_nobody_from_the_next(
+    people: People, checkout: Workload, broken: Request
+) -> None:
+    incidents.close(actor=people.kofi, reference="INC-7", now=timezone.now())
+    work_off(broken)
+    incidents.report(
+        actor=people.kofi, told=incidents.Report("INC-8", "It is not over", ["checkout"]), now=timezone.now()
+    )
+    assert asks_on(people.mira, checkout, GLASS).breaks_glass
+    assert says(people.jonas, broken).accepted  # it is looked at all the same
+
+
 def test_the_next_is_refused_until_somebody_has_looked_under_every_account(
     people: People, checkout: Workload, broken: Request
 ) -> None:
