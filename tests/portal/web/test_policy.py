@@ -62,7 +62,7 @@ def test_a_proposed_policy_is_agreed_to_on_its_page(
     text = page(signed_in, people.kofi, address)
     assert "changed production-shrink-at-most-half" in text
     assert "<ins>+  when: environment.criticality &gt;= 3 &amp;&amp; plan.percent &lt; -70.0" in text
-    assert "1 test, of which 1 say something else" in text
+    assert "1 of 1 test fails." in text
     assert "Agree</button>" in text
     assert "Agree</button>" not in page(signed_in, people.mira, address)
 
@@ -70,7 +70,7 @@ def test_a_proposed_policy_is_agreed_to_on_its_page(
     assert signed_in(people.mira).post(f"{address}/decide", body).status_code == 403
     assert signed_in(people.kofi).get(f"{address}/decide").status_code == 405
     stale = signed_in(people.kofi).post(f"{address}/decide", {**body, "digest": "0" * 64})
-    assert (stale.status_code, PolicyVersion.objects.get(pk=proposed.pk).state) == (403, "proposed")
+    assert (stale.status_code, PolicyVersion.objects.get(pk=proposed.pk).state) == (409, "proposed")
     refusing = signed_in(people.kofi).post(f"{address}/decide", {**body, "decision": "reject"})
     assert "Say why in the note" in refusing.content.decode()
     answer = signed_in(people.kofi).post(f"{address}/decide", body, follow=True)
