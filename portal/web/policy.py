@@ -1,7 +1,7 @@
 """The policy to read: what decides now, rule by rule, what is proposed instead, what decided before, and whether it passes its tests."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from actions import policies
 from actions.errors import Refused
-from approvals import trials, versions
+from approvals import groups, trials, versions
 from approvals.loader import Policy, load_texts
 from approvals.models import PolicyVersion, Vote
 from approvals.reading import BadPolicy
@@ -30,6 +30,15 @@ from .door import signed_in
 from .words import dated
 
 MOST_VERSIONS = 50
+
+ASKED = {
+    groups.OWNING_TEAM_APPROVERS: "the owning team's approvers",
+    groups.OWNING_TEAM: "the owning team",
+    groups.SERVICE_OWNERS: "the service's owners",
+    groups.ON_CALL: "those on call for it",
+    groups.ADMINISTRATORS: "the administrators",
+}
+"""As the page reads a rule; a group, team or person by name stays as it is written."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ class ScheduleLine:
     schedule: Schedule
     when: str
     holds: bool
-    changes: datetime | None
+    changes: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def index(request: HttpRequest, person: Person) -> HttpResponse:
         "policy": policy,
         "rules": [line_of(rule, tested.trials) for rule in policy.rules],
         "schedules": [
-            ScheduleLine(each, _hours(each), each.holds(now), each.next_change(now))
+            ScheduleLine(each, _hours(each), each.holds(now), _by_its_clock(each, each.next_change(now)))
             for each in policy.schedules.values()
         ],
         "tested": tested,
@@ -172,7 +181,7 @@ def line_of(rule: Rule, tests: Trials) -> RuleLine:
         does, state, word = f"Sets aside {', '.join(text.waives)}", "allowed", "Earned"
     elif text.break_glass:
         glass = text.break_glass
-        does = f"Acts at once; {glass.count} of {glass.of} review it within {glass.within_hours} h"
+        does = f"Acts at once; {glass.count} of {_people([glass.of])} review it within {glass.within_hours} h"
         state, word = "degraded", "Break glass"
     else:
         does, state, word = "", "allowed", "Allows"
@@ -181,14 +190,22 @@ def line_of(rule: Rule, tests: Trials) -> RuleLine:
 
 
 def _asks(need: Needs) -> str:
-    said = f"{need.count} of {' or '.join(need.of)}"
+    said = f"{need.count} of {_people(need.of)}"
     if need.each:
         said += f", at least {need.each} of each"
     if need.expires_minutes:
         said += f", within {need.expires_minutes} min"
     if need.escalate:
-        said += f", after {need.escalate.after_minutes} min {need.escalate.to} too"
+        said += f", after {need.escalate.after_minutes} min {_people([need.escalate.to])} too"
     return said
+
+
+def _people(of: Sequence[str]) -> str:
+    return " or ".join(ASKED.get(each, each) for each in of)
+
+
+def _by_its_clock(schedule: Schedule, at: datetime | None) -> str:
+    return dated(at.astimezone(schedule.zone)) if at else ""
 
 
 def _hours(schedule: Schedule) -> str:

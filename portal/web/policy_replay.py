@@ -27,7 +27,7 @@ USUAL = "30"
 MOST_SHOWN = 200
 MOST_FILES = 20
 TITLES = {
-    Kind.LOOSER: ("Would be let through with less", "succeeded"),
+    Kind.LOOSER: ("Would be let through with less", "degraded"),
     Kind.STRICTER: ("Would need more, or be denied", "denied"),
     Kind.OTHERWISE: ("Would be answered the same, by other rules or people", "awaiting_approval"),
 }

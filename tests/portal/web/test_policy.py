@@ -46,7 +46,7 @@ def test_everybody_reads_the_policy_with_its_rules_schedules_tests_and_versions(
             assert f'id="rule-{rule.id}"' in text
             assert rule.where in text
         assert "20 Dec 2099, 00:00 to 2 Jan 2100, 00:00, Europe/Berlin" in text
-        assert "Does not hold now, until" in text
+        assert "Begins 20 Dec 2099" in text
         assert "69 tests." in text
         assert f"/policy/versions/{version.digest}" in text
     assert page(signed_in, people.mira, f"/policy/versions/{version.digest}").count("<ins>") > 100
