@@ -377,7 +377,7 @@ def test_an_undo_that_came_to_nothing_can_be_tried_again(people: People, checkou
         Execution.objects.create(request=each, state=state, stamp="", run_after=now, queued_at=now)
     assert services.undo_of(fresh(request)).params == {"replicas": 2, "allow_zero": False}
     Execution.objects.filter(request=undone).update(state=E.RUNNING)
-    with pytest.raises(TooLate, match="is being undone"):
+    with pytest.raises(TooLate, match=f"Request {undone.pk} is to undo this"):
         services.undo_of(fresh(request))
 
 

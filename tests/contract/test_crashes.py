@@ -94,8 +94,8 @@ def intended(run: Execution) -> JournalEntry:
 
 
 def happened(run: Execution) -> JournalEntry:
-    entry, plan = intended(run), admission.stored_plan(run.request)
-    action_named(plan.action).apply(plan.steps[0], plan, world_of(run))
+    entry = intended(run)
+    applied(run)
     return entry
 
 
@@ -114,6 +114,11 @@ def refused_and_then_happened(run: Execution) -> None:
     refused(run)
     plan = admission.stored_plan(run.request)
     journal.intend(run, Phase.APPLY, plan.steps[0], actor=SYSTEM)
+    applied(run)
+
+
+def applied(run: Execution) -> None:
+    plan = admission.stored_plan(run.request)
     for _ in range(TRIES):  # the cluster's own controllers write to the object, too
         with suppress(Conflict):
             action_named(plan.action).apply(plan.steps[0], plan, world_of(run))
