@@ -228,24 +228,27 @@ def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
+LOOKED_THROUGH = 200
+"""Requests, the newest: thousands that wait for the same would otherwise be read to find what has come to an end."""
+
+
 def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
     """What has come of the same there, whenever it was asked: while one waits, another may have run."""
+    same = Request.objects.filter(action=request.action, service=request.service, environment=request.environment)
     return (
-        Request.objects.filter(OVER, action=request.action, service=request.service, environment=request.environment)
+        Request.objects.filter(OVER, pk__in=same.order_by("-created_at", "-id").values("pk")[:LOOKED_THROUGH])
         .exclude(pk=request.pk)
         .select_related("service", "workload", "secret", "node", "requester", "execution", "round")
         .prefetch_related("round__votes__voter")
-        .order_by("-created_at", "-id")[:limit]  # an index of its service, and not the whole history
+        .order_by("-created_at", "-id")[:limit]
     )
 
 
 def run_since(request: Request) -> Request | None:
     """The last change of the same target that ended well after this was asked."""
+    same = Request.objects.filter(target_key=request.target_key).order_by("-created_at").values("pk")[:LOOKED_THROUGH]
     rows = Request.objects.filter(
-        target_key=request.target_key,
-        execution__state=ExecutionState.SUCCEEDED,
-        execution__ended_at__gt=request.created_at,
-        created_at__gt=request.created_at - timedelta(days=60),  # and not the whole history
+        pk__in=same, execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gt=request.created_at
     )
     related = ("service", "workload", "secret", "node", "requester", "execution")
     return rows.exclude(pk=request.pk).select_related(*related).order_by("-execution__ended_at").first()
