@@ -229,15 +229,16 @@ def usual_answer_seconds(service: Service, environment_id: int) -> float | None:
 
 
 LOOKED_THROUGH = 200
-"""Requests, the newest: thousands that wait for the same would otherwise be read to find what has come to an end."""
+"""Requests, the newest: thousands that wait for the same would otherwise be read to find what has come to an end. They are chosen by a
+query of their own, or Postgres reads the thousands all the same.
+"""
 
 
 def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
     """What has come of the same there, whenever it was asked: while one waits, another may have run."""
     same = Request.objects.filter(action=request.action, service=request.service, environment=request.environment)
     return (
-        Request.objects.filter(OVER, pk__in=same.order_by("-created_at", "-id").values("pk")[:LOOKED_THROUGH])
-        .exclude(pk=request.pk)
+        Request.objects.filter(OVER, pk__in=_newest(same.exclude(pk=request.pk)))
         .select_related("service", "workload", "secret", "node", "requester", "execution", "round")
         .prefetch_related("round__votes__voter")
         .order_by("-created_at", "-id")[:limit]
@@ -246,12 +247,16 @@ def like_this_before(request: Request, limit: int = 5) -> QuerySet[Request]:
 
 def run_since(request: Request) -> Request | None:
     """The last change of the same target that ended well after this was asked."""
-    same = Request.objects.filter(target_key=request.target_key).order_by("-created_at").values("pk")[:LOOKED_THROUGH]
+    same = Request.objects.filter(target_key=request.target_key).exclude(pk=request.pk)
     rows = Request.objects.filter(
-        pk__in=same, execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gt=request.created_at
+        pk__in=_newest(same), execution__state=ExecutionState.SUCCEEDED, execution__ended_at__gt=request.created_at
     )
     related = ("service", "workload", "secret", "node", "requester", "execution")
-    return rows.exclude(pk=request.pk).select_related(*related).order_by("-execution__ended_at").first()
+    return rows.select_related(*related).order_by("-execution__ended_at").first()
+
+
+def _newest(rows: QuerySet[Request]) -> list[int]:
+    return list(rows.order_by("-created_at", "-id").values_list("pk", flat=True)[:LOOKED_THROUGH])
 
 
 def ended_today(person: Person) -> int:
