@@ -4,6 +4,7 @@ Nothing in the product knows of these moments. They are found by looking at the 
 the worker and the cluster is slow.
 """
 
+import time
 from pathlib import Path
 
 from actions import services
@@ -65,9 +66,11 @@ class Scene:
         eventually(seen)
 
     def has_been_read_once_more(self) -> None:
-        """A read takes `SLOW` to arrive, so that when the cluster has answered this one, the write is on its way."""
+        """So that the write is on the wire, where it stays for `SLOW`; until a quarter of that the worker has made it of the answer."""
         before = self._reads()
         eventually(lambda: self._reads() > before)
+        answered = time.monotonic()
+        eventually(lambda: time.monotonic() - answered > SLOW / 1000 / 4)
 
     def _reads(self) -> int:
         marks = (f"/{self._target.namespace}/", '"userAgent":"afterdeck"', '"verb":"get"')
