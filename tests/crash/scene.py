@@ -4,7 +4,9 @@ Nothing in the product knows of these moments. They are found by looking at the 
 the worker and the cluster is slow.
 """
 
+import json
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from actions import services
@@ -66,15 +68,20 @@ class Scene:
         eventually(seen)
 
     def has_been_read_once_more(self) -> None:
-        """So that the write is on the wire, where it stays for `SLOW`; until a quarter of that the worker has made it of the answer."""
-        before = self._reads()
-        eventually(lambda: self._reads() > before)
+        """So that the write is on the wire, where it stays for `SLOW`; until a quarter of that the worker has made it of the answer.
+
+        What arrived before now is an earlier read, whose line in the log may come late.
+        """
+        now = datetime.now(UTC)
+        eventually(lambda: any(arrived > now for arrived in self._reads()))
         answered = time.monotonic()
         eventually(lambda: time.monotonic() - answered > SLOW / 1000 / 4)
 
-    def _reads(self) -> int:
+    def _reads(self) -> list[datetime]:
+        """When each that has been answered arrived at the cluster."""
         marks = (f"/{self._target.namespace}/", '"userAgent":"afterdeck"', '"verb":"get"')
-        return sum(all(mark in line for mark in marks) for line in self._audit_log.read_text().splitlines())
+        lines = [line for line in self._audit_log.read_text().splitlines() if all(mark in line for mark in marks)]
+        return [datetime.fromisoformat(json.loads(line)["requestReceivedTimestamp"]) for line in lines]
 
     def step_is(self, phase: str, status: str) -> None:
         assert (now := self._step(phase)) == status, f"It is {now}: the machine was too slow for this test."
